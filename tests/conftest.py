@@ -1,0 +1,43 @@
+"""Skips what this machine cannot run, and says at the end what to install for it."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import pytest
+
+from tests.requirements_of_machine import NEEDS
+
+SKIP_PREFIX = "needs "
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for mark, need in NEEDS.items():
+        config.addinivalue_line("markers", f"{mark}: the test needs {need.name}")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark, need in NEEDS.items():
+        if item.get_closest_marker(mark) is None or need.present():
+            continue
+        if need.in_ci and os.environ.get("CI") == "true":
+            pytest.fail(f"CI must have {need.name}: {need.install}", pytrace=False)
+        pytest.skip(f"{SKIP_PREFIX}{need.name}: {need.install}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reasons = Counter(
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple)
+    )
+    lines = [
+        f"{count} check(s) skipped, {reason.removeprefix(SKIP_PREFIX)}"
+        for reason, count in sorted(reasons.items())
+        if reason.startswith(SKIP_PREFIX)
+    ]
+    if lines:
+        terminalreporter.section("skipped for want of something on this machine")
+        for line in lines:
+            terminalreporter.line(line)
