@@ -2,15 +2,16 @@
 
 Every convention of the course is stated here once and tested in `tests/test_images.py`.
 
-| thing        | array                      | values                                              |
-|--------------|----------------------------|-----------------------------------------------------|
-| image        | (H, W, 3), RGB             | uint8 in [0, 255] or float in [0, 1]                |
-| tensor       | (B, 3, H, W) or (3, H, W)  | float32 in [0, 1] before a model's own normalising  |
-| label map    | (H, W), int                | one label a pixel; 255 is "ignore" where there is one |
-| mask         | (H, W), bool               | True on the object                                  |
-| box          | (4,)                       | x0, y0, x1, y1 in pixels; x1, y1 lie outside the box |
-| point        | (2,)                       | x (column), y (row); pixel (0, 0) has its centre at (0.5, 0.5) for boxes and crops |
-| keypoints    | (N, 17, 3)                 | x, y, visibility as COCO's                          |
+| thing     | array                     | values                                               |
+|-----------|---------------------------|------------------------------------------------------|
+| image     | (H, W, 3), RGB            | uint8 in [0, 255] or float in [0, 1]                 |
+| tensor    | (B, 3, H, W), (3, H, W)   | float32 in [0, 1], before a model's own normalising  |
+| label map | (H, W), int               | one label a pixel; 255 is "ignore" where there is one |
+| mask      | (H, W), bool              | True on the object                                   |
+| box       | (4,), pixels              | x0, y0, x1, y1; the last row and column lie before x1, y1 |
+| point     | (2,), pixels              | x to the right, y down; pixel (row, column) covers   |
+|           |                           | [column, column + 1) x [row, row + 1)                |
+| keypoints | (N, 17, 3)                | x, y, visibility as COCO's                           |
 """
 
 from __future__ import annotations
