@@ -39,7 +39,7 @@ Color = tuple[int, int, int]
 
 
 def palette(n: int) -> NDArray[np.uint8]:
-    """Return `n` colours (n, 3) uint8: the seven of `PALETTE`, then lighter and darker ones of them.
+    """Return `n` colours (n, 3) uint8: the seven of `PALETTE`, then lighter and darker ones.
 
     Raises:
         ValueError: `n` is negative.

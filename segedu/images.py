@@ -6,9 +6,9 @@ Every convention of the course is stated here once and tested in `tests/test_ima
 |-----------|---------------------------|------------------------------------------------------|
 | image     | (H, W, 3), RGB            | uint8 in [0, 255] or float in [0, 1]                 |
 | tensor    | (B, 3, H, W), (3, H, W)   | float32 in [0, 1], before a model's own normalising  |
-| label map | (H, W), int               | one label a pixel; 255 is "ignore" where there is one |
+| label map | (H, W), int               | one label a pixel; 255 is "ignore" where one exists   |
 | mask      | (H, W), bool              | True on the object                                   |
-| box       | (4,), pixels              | x0, y0, x1, y1; the last row and column lie before x1, y1 |
+| box       | (4,), pixels              | x0, y0, x1, y1; x1 and y1 are just outside the box  |
 | point     | (2,), pixels              | x to the right, y down; pixel (row, column) covers   |
 |           |                           | [column, column + 1) x [row, row + 1)                |
 | keypoints | (N, 17, 3)                | x, y, visibility as COCO's                           |

@@ -1,7 +1,7 @@
 """What some tests need of the machine, and what to install where it is absent.
 
-Where a need is absent the tests skip and the run ends with a list of what to install. With `CI=true`
-the needs marked `in_ci` must be there: their tests fail instead of skipping.
+Where a need is absent the tests skip and the run ends with a list of what to install. With
+`CI=true` the needs marked `in_ci` must be there: their tests fail instead of skipping.
 """
 
 from __future__ import annotations
