@@ -1,4 +1,4 @@
-"""Puts the repository's `data/` into the wheel, where `segedu.data` finds it without the repository."""
+"""Puts the repository's `data/` into the wheel, where `segedu.data` finds it."""
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
