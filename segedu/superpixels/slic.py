@@ -256,7 +256,7 @@ def slic_steps(
     check_image(image)
     _check_parameters(image, n_segments, compactness, max_iterations, tolerance)
     lab = rgb_to_lab(to_tensor(image, auto_device(device)))[None]
-    grid = Grid.over(*lab.shape[-2:], n_segments)
+    grid = Grid.over(lab.shape[-2], lab.shape[-1], n_segments)
     return _states(lab, grid, compactness, max_iterations, tolerance, slico)
 
 
@@ -313,7 +313,7 @@ def slic(
         raise ValueError(f"image is empty: its shape is {batch.shape}")
     _check_parameters(images[0], n_segments, compactness, max_iterations, tolerance)
     seeds = max(1.0, n_segments * SEEDS_PER_SEGMENT) if enforce_connectivity else n_segments
-    grid = Grid.over(*images[0].shape[:2], seeds)
+    grid = Grid.over(images[0].shape[0], images[0].shape[1], seeds)
     chosen = auto_device(device)
     if chosen.type == "cpu":
         found = _slic_cpu(images, grid, compactness, max_iterations, tolerance, slico)
