@@ -1,0 +1,97 @@
+"""Which names a cell defines and which it uses; decides what an exercise's cell needs to run.
+
+An exercise runs in a worker of its own, so only those earlier cells run with it that define a name
+it uses, directly or through another such cell. A cell that merely draws or times something is left
+out: it would cost each exercise its time, and an endless loop in one answer would spread.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Names:
+    """Global names of a cell: those it binds, and those it reads (also inside functions)."""
+
+    defined: frozenset[str]
+    used: frozenset[str]
+
+
+def names_of(source: str) -> Names:
+    """Names of a cell; of source that does not parse, every word counts as used."""
+    try:
+        tree = ast.parse(without_magics(source))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        words = frozenset(re.findall(r"[^\W\d]\w*", source))
+        return Names(frozenset(), words)
+    defined: set[str] = set()
+    used: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            used.add(node.id)
+    for statement in tree.body:
+        defined |= _bound(statement)
+    return Names(frozenset(defined), frozenset(used - set(dir(builtins))))
+
+
+def _bound(statement: ast.stmt) -> set[str]:
+    """Names that a top-level statement binds in the notebook's namespace."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    bound: set[str] = set()
+    stack: list[ast.AST] = [statement]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            bound |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            bound.add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            bound.add(node.name)
+            continue
+        elif isinstance(node, ast.Lambda):
+            continue
+        stack.extend(ast.iter_child_nodes(node))
+    return bound
+
+
+def needed(cells: Sequence[Names], wanted: frozenset[str]) -> list[int]:
+    """Indices of the cells that define `wanted`, directly or through one another, in order."""
+    chosen: set[int] = set()
+    missing = set(wanted)
+    while missing:
+        found = {
+            index
+            for index, cell in enumerate(cells)
+            if index not in chosen and (cell.defined & missing or "*" in cell.defined)
+        }
+        chosen |= found
+        missing = set().union(*(cells[index].used for index in found))
+    return sorted(chosen)
+
+
+def without_magics(source: str) -> str:
+    """`source` with IPython's magics and shell lines replaced by nothing; line numbers stay."""
+    lines = source.split("\n")
+    return "\n".join(re.sub(r"^(\s*)(%{1,2}\w|!|\?).*$", r"\1pass", line) for line in lines)
+
+
+def imported_modules(source: str) -> set[str]:
+    """Dotted names of all modules that a cell imports, also inside functions."""
+    try:
+        tree = ast.parse(without_magics(source))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    modules: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            modules.add(node.module)
+            modules |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return modules
