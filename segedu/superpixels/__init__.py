@@ -1,13 +1,17 @@
 """Superpixels: the methods, one file each, and the metrics that compare them."""
 
 from segedu.superpixels.felzenszwalb import FelzenszwalbState, felzenszwalb, felzenszwalb_steps
+from segedu.superpixels.quickshift import QuickshiftTree, quickshift, quickshift_tree
 from segedu.superpixels.slic import SlicState, slic, slic_steps
 
 __all__ = [
     "FelzenszwalbState",
+    "QuickshiftTree",
     "SlicState",
     "felzenszwalb",
     "felzenszwalb_steps",
+    "quickshift",
+    "quickshift_tree",
     "slic",
     "slic_steps",
 ]
