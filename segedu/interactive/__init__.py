@@ -1,0 +1,29 @@
+"""Interactive segmentation: the protocol, and the methods that speak it."""
+
+from segedu.interactive.grabcut import GrabCut, GrabCutState, grabcut_steps
+from segedu.interactive.protocol import (
+    PROMPT_KINDS,
+    Click,
+    InteractiveMethod,
+    Prediction,
+    PromptKind,
+    Prompts,
+    Stroke,
+    UnsupportedPromptError,
+    require_accepted,
+)
+
+__all__ = [
+    "PROMPT_KINDS",
+    "Click",
+    "GrabCut",
+    "GrabCutState",
+    "InteractiveMethod",
+    "Prediction",
+    "PromptKind",
+    "Prompts",
+    "Stroke",
+    "UnsupportedPromptError",
+    "grabcut_steps",
+    "require_accepted",
+]
