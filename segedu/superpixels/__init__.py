@@ -3,15 +3,19 @@
 from segedu.superpixels.felzenszwalb import FelzenszwalbState, felzenszwalb, felzenszwalb_steps
 from segedu.superpixels.quickshift import QuickshiftTree, quickshift, quickshift_tree
 from segedu.superpixels.slic import SlicState, slic, slic_steps
+from segedu.superpixels.turbopixels import TurboPixelsState, turbopixels, turbopixels_steps
 
 __all__ = [
     "FelzenszwalbState",
     "QuickshiftTree",
     "SlicState",
+    "TurboPixelsState",
     "felzenszwalb",
     "felzenszwalb_steps",
     "quickshift",
     "quickshift_tree",
     "slic",
     "slic_steps",
+    "turbopixels",
+    "turbopixels_steps",
 ]
