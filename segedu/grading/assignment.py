@@ -18,12 +18,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-import nbformat
+from typing import TYPE_CHECKING, Any
 
 from segedu.grading.exercise import Check, LocalStudent, Reference, Settings
 from segedu.grading.names import imported_modules, names_of, needed, without_magics
+
+if TYPE_CHECKING:
+    import nbformat
 
 FORMATS = (".py", ".ipynb")
 
@@ -161,7 +162,7 @@ class Assignment:
         pieces = self.pieces(name, {**self.solutions, name: source})
         return LocalStudent.from_source(*(piece.source for piece in pieces), name=name)
 
-    def reference(self, name: str) -> Reference:
+    def reference(self, name: str) -> LocalStudent:
         """The instructor's solution of exercise `name`."""
         pieces = self.pieces(name, self.solutions)
         return Reference.from_source(*(p.source for p in pieces), name=f"solution of {name}")
@@ -195,6 +196,8 @@ def notebook_source(folder: Path) -> Path:
 def read_notebook(path: Path) -> nbformat.NotebookNode:
     """A notebook or its text pair as nbformat's current version."""
     if path.suffix == ".ipynb":
+        import nbformat
+
         return nbformat.read(path, as_version=4)
     import jupytext
 

@@ -210,7 +210,11 @@ class _Decoder:
         if offset != self.taken or offset + size > len(self.arrays):
             raise WireError("is no message")
         self.taken += size
-        array = np.frombuffer(self.arrays[offset : offset + size], dtype=kind).reshape(shape).copy()
+        try:
+            array = np.empty(shape, dtype=kind)
+        except ValueError:
+            raise WireError("is no message") from None
+        array.reshape(-1).view(np.uint8)[:] = np.frombuffer(self.arrays, np.uint8, size, offset)
         if kind == np.bool_:  # any byte but 0 and 1 is no bool
             array = array.view(np.uint8) != 0
         if tag == "s":
