@@ -90,8 +90,6 @@ def trimap_from_prompts(prompts: Prompts, shape: tuple[int, int], click_radius: 
     if prompts.box is not None or prompts.contour is not None:
         trimap = np.full(shape, BACKGROUND, np.uint8)
         trimap[_inside(prompts, shape)] = MAYBE_OBJECT
-    elif prompts.previous_mask is not None:
-        trimap = np.where(prompts.previous_mask, MAYBE_OBJECT, MAYBE_BACKGROUND).astype(np.uint8)
     elif any(stroke.positive for stroke in strokes):
         trimap = np.full(shape, MAYBE_BACKGROUND, np.uint8)
         reach = min(height, width) / 5
@@ -99,6 +97,8 @@ def trimap_from_prompts(prompts: Prompts, shape: tuple[int, int], click_radius: 
             if stroke.positive:
                 near = Stroke(stroke.points, stroke.radius + reach).mask(shape)
                 trimap[near] = MAYBE_OBJECT
+    elif prompts.previous_mask is not None:
+        trimap = np.where(prompts.previous_mask, MAYBE_OBJECT, MAYBE_BACKGROUND).astype(np.uint8)
     else:
         raise ValueError(
             "nothing says where the object is: add a box, or a positive click or stroke"

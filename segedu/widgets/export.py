@@ -1,0 +1,104 @@
+"""What leaves the click widget: COCO JSON, a PNG of the mask, a cut-out with alpha."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco_mask
+
+from segedu.images import as_uint8, check_mask
+
+
+def polygons(mask: NDArray[np.bool_]) -> list[list[float]]:
+    """Outer outlines of a mask as COCO polygons [x0, y0, x1, y1, …], along the pixels' edges.
+
+    mask (H, W). Holes are filled, as COCO's polygons cannot say them: the RLE is exact.
+    """
+    # Drawn twice as large and one pixel out, so that the outline runs along the edges of pixels
+    # and a lone pixel has an area.
+    doubled = mask.astype(np.uint8).repeat(2, axis=0).repeat(2, axis=1)
+    outlines, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    found = []
+    for outline in outlines:
+        corners = (outline.reshape(-1, 2) + (outline.reshape(-1, 2) % 2)) / 2
+        if len(corners) >= 3:
+            found.append([float(value) for value in corners.ravel()])
+    return found
+
+
+def to_coco(
+    masks: dict[str, NDArray[np.bool_]], file_name: str = "image.png", image_id: int = 1
+) -> dict[str, Any]:
+    """Write objects as COCO instances; every object is its own category, by name.
+
+    Args:
+        masks: name -> (H, W) bool; objects without a pixel are left out.
+        file_name: of the image.
+        image_id: of the image.
+
+    Returns:
+        A dictionary that `json.dump` writes and pycocotools reads: `segmentation` is the exact RLE
+        (compressed, as text), `polygons` beside it the outlines for tools that want them.
+
+    Raises:
+        ValueError: there is no object, or masks differ in size.
+    """
+    if not masks:
+        raise ValueError("there is no object to export")
+    shape = next(iter(masks.values())).shape
+    images = [{"id": image_id, "file_name": file_name, "height": shape[0], "width": shape[1]}]
+    categories, annotations = [], []
+    for number, (name, mask) in enumerate(masks.items(), start=1):
+        check_mask(mask, (shape[0], shape[1]), name=f"mask of {name}")
+        categories.append({"id": number, "name": name, "supercategory": "object"})
+        if not mask.any():
+            continue
+        rle = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
+        annotations.append(
+            {
+                "id": number,
+                "image_id": image_id,
+                "category_id": number,
+                "iscrowd": 0,
+                "area": int(mask.sum()),
+                "bbox": [float(v) for v in coco_mask.toBbox(rle)],
+                "segmentation": {"size": list(shape), "counts": rle["counts"].decode("ascii")},
+                "polygons": polygons(mask),
+            }
+        )
+    return {"images": images, "categories": categories, "annotations": annotations}
+
+
+def label_png(masks: Sequence[NDArray[np.bool_]]) -> bytes:
+    """PNG (H, W) uint8: 0 is background, object k has the value k; a later object lies above."""
+    labels = np.zeros(masks[0].shape, np.uint8)
+    for value, mask in enumerate(masks, start=1):
+        labels[mask] = value
+    return _png(labels)
+
+
+def cutout_png(image: Any, mask: NDArray[np.bool_]) -> bytes:
+    """PNG (h, w, RGBA) of the object alone, cropped to its box, transparent around it.
+
+    Raises:
+        ValueError: the mask is empty.
+    """
+    pixels = as_uint8(image)
+    check_mask(mask, (pixels.shape[0], pixels.shape[1]))
+    rows, cols = np.nonzero(mask)
+    if len(rows) == 0:
+        raise ValueError("the object has no pixels yet: there is nothing to cut out")
+    window = (slice(rows.min(), rows.max() + 1), slice(cols.min(), cols.max() + 1))
+    alpha = mask[window].astype(np.uint8) * 255
+    return _png(np.dstack([pixels[window][..., ::-1], alpha]))
+
+
+def _png(array: NDArray[np.uint8]) -> bytes:
+    ok, data = cv2.imencode(".png", array)
+    if not ok:
+        raise RuntimeError("OpenCV could not write a PNG")
+    return data.tobytes()
