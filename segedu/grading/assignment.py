@@ -162,7 +162,7 @@ class Assignment:
         pieces = self.pieces(name, {**self.solutions, name: source})
         return LocalStudent.from_source(*(piece.source for piece in pieces), name=name)
 
-    def reference(self, name: str) -> LocalStudent:
+    def reference(self, name: str) -> Reference:
         """The instructor's solution of exercise `name`."""
         pieces = self.pieces(name, self.solutions)
         return Reference.from_source(*(p.source for p in pieces), name=f"solution of {name}")

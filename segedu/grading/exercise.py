@@ -19,7 +19,7 @@ import linecache
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -176,7 +176,7 @@ class LocalStudent(Student):
         self.kept: dict[int, Any] = {}
 
     @classmethod
-    def from_source(cls, *sources: str, name: str = "answer") -> LocalStudent:
+    def from_source(cls, *sources: str, name: str = "answer") -> Self:
         """Run `sources` one after the other in one fresh namespace."""
         namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": __builtins__}
         for number, source in enumerate(sources):

@@ -62,9 +62,14 @@ class SandboxError(RuntimeError):
 class Jail(Protocol):
     """A running worker: two descriptors of its wire, one of its output."""
 
-    wire_in: int
-    wire_out: int
-    output: int
+    @property
+    def wire_in(self) -> int: ...  # noqa: D102
+
+    @property
+    def wire_out(self) -> int: ...  # noqa: D102
+
+    @property
+    def output(self) -> int: ...  # noqa: D102
 
     def end(self) -> str | None:
         """Kill all of it and wait; "memory" or "processes" where that was done before."""
@@ -172,23 +177,19 @@ class Bubblewrap:
 @dataclass
 class _BubblewrapJail:
     sandbox: Bubblewrap
-    wire: int
+    wire_in: int
     output: int
     ended: bool = False
 
     @property
-    def wire_in(self) -> int:
-        return self.wire
-
-    @property
     def wire_out(self) -> int:
-        return self.wire
+        return self.wire_in
 
     def end(self) -> str | None:
         if self.ended:
             return None
         self.ended = True
-        os.close(self.wire)
+        os.close(self.wire_in)
         os.close(self.output)
         try:
             self.sandbox.control.send(b'{"do": "end"}')

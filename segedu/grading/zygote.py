@@ -62,7 +62,8 @@ def _one_jail(control: socket.socket, job: dict[str, Any], descriptors: list[int
     if keeper == 0:
         os.close(told)
         control.close()
-        _keep(job, *descriptors, tell)
+        wire, output = descriptors
+        _keep(job, wire, output, tell)
     os.close(tell)
     for descriptor in descriptors:
         os.close(descriptor)

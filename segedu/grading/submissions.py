@@ -1,0 +1,304 @@
+"""What students handed in: found, read with suspicion, matched with the instructor's cells.
+
+`find_submissions` knows nbgrader's layout (`<student>/<assignment>/<notebook>.ipynb`), one folder a
+student, a flat folder, and zips as Moodle and Canvas export them. Nothing is unpacked to disk, no
+symbolic link is followed, nothing large is read. Of a notebook only the source of solution cells is
+used, by grade_id; whatever else was changed becomes a line of the report.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import stat
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from segedu.grading.assignment import Assignment, Cell
+
+MAX_NOTEBOOK = 20 << 20
+MAX_CELLS = 2000
+MAX_SOURCE = 512 << 10
+MAX_MEMBERS = 20_000
+STUB = "# YOUR CODE HERE\nraise NotImplementedError()"
+MOODLE = re.compile(r"(?P<student>.+_\d+)_assignsubmission_.*")
+CANVAS = re.compile(r"(?P<student>[^_]+(?:_LATE)?_\d+)_\d+_.+\.ipynb", re.IGNORECASE)
+
+
+class SubmissionsError(ValueError):
+    """There is nothing to grade; the message says what was expected."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One student's notebook: its bytes, or the problem that kept it from being read."""
+
+    student: str
+    origin: str
+    data: bytes = b""
+    problem: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The student's name made safe for a file; equal for equal names only."""
+        safe = re.sub(r"[^A-Za-z0-9._-]+", "_", self.student).strip("._-")[:60]
+        if safe == self.student and not safe.islower():
+            return f"{safe}-{_digest(self.student)}"  # Ann and ann are one file on some disks
+        return safe if safe == self.student else f"{safe or 'student'}-{_digest(self.student)}"
+
+    @property
+    def digest(self) -> str:
+        """Of everything the score may depend on."""
+        return hashlib.sha256(self.problem.encode() + b"\0" + self.data).hexdigest()
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+
+
+@dataclass
+class Answers:
+    """Sources of the solution cells by grade_id, and what the report says about the notebook."""
+
+    sources: dict[str, str] = field(default_factory=dict)
+    report: list[str] = field(default_factory=list)
+
+
+def find_submissions(path: Path, assignment: Assignment) -> list[Submission]:
+    """All submissions under `path`, one a student, by name; raises SubmissionsError."""
+    if not path.exists():
+        raise SubmissionsError(f"there is no {path}")
+    if path.is_dir():
+        found = list(_in_folder(path, assignment))
+    elif zipfile.is_zipfile(path):
+        found = list(_in_zip(path, assignment))
+    else:
+        raise SubmissionsError(f"{path} is neither a folder nor a zip")
+    if not found:
+        raise SubmissionsError(
+            f"{path} holds no submissions; expected <student>/{assignment.name}/"
+            f"{assignment.notebook}.ipynb, or *.ipynb, or a zip of them"
+        )
+    return _one_each(found)
+
+
+def _one_each(found: list[Submission]) -> list[Submission]:
+    """Of several notebooks of one student the last by name, with a note."""
+    chosen: dict[str, Submission] = {}
+    for submission in sorted(found, key=lambda s: (s.student, s.origin)):
+        before = chosen.get(submission.student)
+        notes = submission.notes
+        if before:
+            notes += (f"there are several notebooks; {submission.origin} was graded",)
+        chosen[submission.student] = Submission(
+            submission.student, submission.origin, submission.data, submission.problem, notes
+        )
+    return list(chosen.values())
+
+
+def _in_folder(path: Path, assignment: Assignment) -> Iterator[Submission]:
+    for entry in sorted(path.iterdir()):
+        name = _clean(entry.name)
+        if entry.name.startswith("."):
+            continue
+        if entry.suffix == ".ipynb":
+            yield _from_file(_student_of_file(name, assignment), entry, name)
+        elif entry.is_symlink():
+            yield Submission(name, name, problem="is a symbolic link, which is not followed")
+        elif entry.is_dir():
+            yield from _of_student(entry, name, assignment)
+
+
+def _of_student(folder: Path, name: str, assignment: Assignment) -> Iterator[Submission]:
+    moodle = MOODLE.fullmatch(name)
+    student = moodle["student"] if moodle else name
+    inner = folder / assignment.name
+    if inner.is_symlink():
+        yield Submission(student, name, problem="is a symbolic link, which is not followed")
+        return
+    nested = inner.is_dir()
+    place = inner if nested else folder
+    others = [p for p in folder.iterdir() if p.is_dir() and not p.is_symlink()]
+    if not nested and others and not list(folder.glob("*.ipynb")):
+        return  # handed in other assignments only
+    notebooks = sorted(p for p in place.iterdir() if p.suffix == ".ipynb")
+    exact = [p for p in notebooks if p.stem == assignment.notebook]
+    if not notebooks:
+        yield Submission(student, name, problem="has no notebook (.ipynb)")
+    for path in (exact or notebooks)[:1]:
+        origin = _clean(str(path.relative_to(folder.parent)))
+        yield _from_file(student, path, origin, several=len(notebooks) > 1)
+
+
+def _from_file(student: str, path: Path, origin: str, several: bool = False) -> Submission:
+    notes = (f"there are several notebooks; {path.name} was graded",) if several else ()
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        problem = "is a symbolic link, which is not followed" if path.is_symlink() else str(error)
+        return Submission(student, origin, problem=problem, notes=notes)
+    with os.fdopen(descriptor, "rb") as file:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            return Submission(student, origin, problem="is no regular file", notes=notes)
+        data = file.read(MAX_NOTEBOOK + 1)
+    return _sized(student, origin, data, notes)
+
+
+def _sized(student: str, origin: str, data: bytes, notes: tuple[str, ...]) -> Submission:
+    if len(data) > MAX_NOTEBOOK:
+        problem = f"is larger than {MAX_NOTEBOOK >> 20} MB"
+        return Submission(student, origin, problem=problem, notes=notes)
+    return Submission(student, origin, data, notes=notes)
+
+
+def _in_zip(path: Path, assignment: Assignment) -> Iterator[Submission]:
+    """Members are read in memory, never unpacked: their paths are only names."""
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist()[:MAX_MEMBERS]:
+            name = PurePosixPath(member.filename.replace("\\", "/"))
+            if member.is_dir() or name.suffix != ".ipynb" or name.name.startswith("."):
+                continue
+            parts = [p for p in name.parts if p not in ("/", "..", ".", "__MACOSX")]
+            if "__MACOSX" in name.parts:
+                continue
+            student = _student_of_member(parts, assignment)
+            origin = _clean("/".join(parts))
+            try:
+                with archive.open(member) as file:
+                    data = file.read(MAX_NOTEBOOK + 1)
+            except (zipfile.BadZipFile, RuntimeError, OSError, NotImplementedError) as error:
+                yield Submission(student, origin, problem=f"cannot be read from the zip: {error}")
+                continue
+            yield _sized(student, origin, data, ())
+
+
+def _student_of_member(parts: list[str], assignment: Assignment) -> str:
+    for part in parts[:-1]:
+        if moodle := MOODLE.fullmatch(part):
+            return _clean(moodle["student"])
+    folders = [p for p in parts[:-1] if p != assignment.name]
+    if assignment.name in parts[:-1] and folders:
+        return _clean(folders[-1])  # <anything>/<student>/<assignment>/<notebook>.ipynb
+    if folders and parts[-1] == f"{assignment.notebook}.ipynb":
+        return _clean(folders[-1])
+    return _student_of_file(_clean(parts[-1]), assignment)
+
+
+def _student_of_file(name: str, assignment: Assignment) -> str:
+    if canvas := CANVAS.fullmatch(name):
+        return canvas["student"]
+    stem = name.removesuffix(".ipynb")
+    shorter = re.sub(rf"[_\-. ]+({re.escape(assignment.notebook)}|{re.escape(assignment.name)})$",
+                     "", stem)  # fmt: skip
+    return shorter or stem
+
+
+def _clean(name: str) -> str:
+    """A name fit to print: no control characters, no undecodable bytes, not too long."""
+    text = name.encode("utf-8", "replace").decode()
+    return "".join(c if c.isprintable() else "?" for c in text)[:120]
+
+
+def read_answers(submission: Submission, assignment: Assignment) -> Answers:
+    """Match the notebook's cells with the assignment's; never raises."""
+    answers = Answers(report=[f"The notebook: {note}." for note in submission.notes])
+    if submission.problem:
+        answers.report.append(f"The notebook {submission.problem}.")
+        return answers
+    try:
+        cells = _cells(submission.data)
+    except (ValueError, RecursionError) as error:
+        words = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
+        answers.report.append(f"The file is no notebook: {words[:200]}.")
+        return answers
+    by_id: dict[str, list[dict[str, Any]]] = {}
+    for found in cells:
+        if found["grade_id"]:
+            by_id.setdefault(found["grade_id"], []).append(found)
+    for cell in assignment.cells:
+        if cell.grade_id:
+            _match(cell, by_id.pop(cell.grade_id, []), answers)
+    for stray in list(by_id)[:20]:
+        answers.report.append(f"Cell {_clean(stray)} is not part of this assignment; ignored.")
+    return answers
+
+
+def _cells(data: bytes) -> list[dict[str, Any]]:
+    notebook = json.loads(data.decode("utf-8-sig"))
+    if not isinstance(notebook, dict) or not isinstance(notebook.get("cells"), list):
+        raise ValueError("it has no list of cells (format 4 is needed)")
+    if len(notebook["cells"]) > MAX_CELLS:
+        raise ValueError(f"it has more than {MAX_CELLS} cells")
+    return [_plain_cell(cell) for cell in notebook["cells"] if isinstance(cell, dict)]
+
+
+def _plain_cell(cell: dict[str, Any]) -> dict[str, Any]:
+    source = cell.get("source", "")
+    if isinstance(source, list):
+        source = "".join(line for line in source if isinstance(line, str))
+    metadata = cell.get("metadata")
+    meta = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    meta = meta if isinstance(meta, dict) else {}
+    grade_id = meta.get("grade_id")
+    text = source if isinstance(source, str) else ""
+    return {
+        # A lone surrogate would not encode later on.
+        "source": text[: MAX_SOURCE + 1].encode("utf-8", "replace").decode(),
+        "type": str(cell.get("cell_type"))[:20],
+        "grade_id": grade_id if isinstance(grade_id, str) else "",
+        "solution": meta.get("solution"),
+        "grade": meta.get("grade"),
+        "points": meta.get("points"),
+    }
+
+
+def _match(cell: Cell, found: list[dict[str, Any]], answers: Answers) -> None:
+    name, report = cell.grade_id, answers.report
+    if not found:
+        report.append(f"Cell {name} is missing.")
+        return
+    theirs = found[-1]
+    if len(found) > 1:
+        edited = [c for c in found if c["source"] != released_source(cell)]
+        theirs = edited[-1] if edited else theirs
+        which = "the last edited one counts" if cell.solution else "ignored"
+        report.append(f"Cell {name} is there {len(found)} times; {which}.")
+    if theirs["type"] != cell.kind:
+        report.append(f"Cell {name} was changed from {cell.kind} to {theirs['type']}.")
+    points = cell.points if cell.grade else theirs["points"]
+    if (bool(theirs["solution"]), bool(theirs["grade"])) != (cell.solution, cell.grade):
+        report.append(f"Cell {name} had its grading marks changed; the instructor's count.")
+    elif theirs["points"] != points:
+        report.append(f"Cell {name} had its points changed; the instructor's count.")
+    if not cell.solution:
+        if theirs["source"].strip() != released_source(cell).strip():
+            report.append(f"Cell {name} is not meant to be edited, but was; the original counts.")
+    elif len(theirs["source"]) > MAX_SOURCE:
+        report.append(f"Cell {name} is longer than {MAX_SOURCE >> 10} kB; not graded.")
+    else:
+        answers.sources[name] = theirs["source"]
+
+
+def released_source(cell: Cell) -> str:
+    """A cell's source as students get it; what `release` has nbgrader make, without nbgrader."""
+    stub = STUB if cell.kind == "code" else "YOUR ANSWER HERE"
+    lines: list[str] = []
+    region = ""
+    replaced = False
+    for line in cell.source.split("\n"):
+        marker = re.match(r"(\s*)### (BEGIN|END) (SOLUTION|HIDDEN TESTS|MARK SCHEME)\s*$", line)
+        if marker:
+            region = marker[3] if marker[2] == "BEGIN" else ""
+            if region == "SOLUTION":
+                replaced = True
+                lines += [marker[1] + part for part in stub.split("\n")]
+        elif not region:
+            lines.append(line)
+    return "\n".join(lines) if replaced or not cell.solution else stub
