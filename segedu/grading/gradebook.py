@@ -1,0 +1,198 @@
+"""Scores into nbgrader's gradebook, through nbgrader's own API.
+
+formgrader then lists the submissions, shows each with the checks' outcome below its cells, and
+manual grading goes on there: `nbgrader formgrader` in the results folder, whose
+`nbgrader_config.py` names this database. Manual scores and comments of a person are left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segedu.grading.assignment import Assignment, Cell
+from segedu.grading.grader import Result
+from segedu.grading.results import write_atomically
+from segedu.grading.submissions import released_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nbgrader.api import Gradebook
+
+
+class GradebookError(RuntimeError):
+    """The database refused; the message says what it said."""
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Gradebook]:
+    """nbgrader's gradebook at `url`."""
+    # nbgrader calls the program `alembic`, which lies beside this Python but not on every PATH.
+    folder = str(Path(sys.executable).parent)
+    if folder not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([folder, os.environ.get("PATH", "")])
+    from nbgrader.api import Gradebook
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        with Gradebook(url) as gradebook:
+            yield gradebook
+    except (SQLAlchemyError, ImportError) as error:
+        raise GradebookError(f"the gradebook {url} says: {error}") from error
+
+
+def reset_scores(url: str, assignment: Assignment, keys: Sequence[str]) -> None:
+    """Take the automatic scores of these students out, so that no old one can stay."""
+    from nbgrader.api import MissingEntry
+
+    with opened(url) as gradebook:
+        for key in keys:
+            try:
+                submission = gradebook.find_submission(assignment.name, key)
+            except MissingEntry:
+                continue
+            for notebook in submission.notebooks:
+                for grade in notebook.grades:
+                    grade.auto_score = None
+        gradebook.db.commit()
+
+
+def save_scores(url: str, assignment: Assignment, results: Sequence[Result], folder: Path) -> None:
+    """Write all results, and the notebooks that formgrader shows."""
+    with opened(url) as gradebook:
+        _save_structure(gradebook, assignment)
+        for result in results:
+            _save_result(gradebook, assignment, result)
+        gradebook.db.commit()
+    for result in results:
+        path = folder / "autograded" / result["key"] / assignment.name
+        data = json.dumps(graded_notebook(assignment, result), indent=1).encode()
+        write_atomically(path / f"{assignment.notebook}.ipynb", data)
+    config = f"c = get_config()\nc.CourseDirectory.db_url = {url!r}\n"
+    write_atomically(folder / "nbgrader_config.py", config.encode())
+
+
+def _save_structure(gradebook: Gradebook, assignment: Assignment) -> None:
+    """The assignment, its notebook and its cells, as nbgrader's SaveCells does."""
+    where = (assignment.notebook, assignment.name)
+    gradebook.update_or_create_assignment(assignment.name)
+    notebook = gradebook.update_or_create_notebook(*where)
+    wanted = {c.grade_id for c in assignment.cells if c.grade}
+    if stale := [c.name for c in notebook.grade_cells if c.name not in wanted]:
+        # Its cells changed since: the submissions that hang on them are written anew below.
+        for submission in list(notebook.submissions):
+            gradebook.remove_submission(assignment.name, submission.student.id)
+        for cell in [c for c in notebook.grade_cells if c.name in stale]:
+            gradebook.db.delete(cell)
+        gradebook.db.commit()
+    for cell in assignment.cells:
+        if not cell.grade_id:
+            continue
+        if cell.grade:
+            gradebook.update_or_create_grade_cell(
+                cell.grade_id, *where, max_score=cell.points, cell_type=cell.kind
+            )
+        if cell.solution:
+            gradebook.update_or_create_solution_cell(cell.grade_id, *where)
+        if cell.task:
+            gradebook.update_or_create_task_cell(
+                cell.grade_id, *where, max_score=cell.points, cell_type=cell.kind
+            )
+        source = released_source(cell)
+        gradebook.update_or_create_source_cell(
+            cell.grade_id, *where, cell_type=cell.kind, locked=not cell.solution, source=source
+        )
+
+
+def _save_result(gradebook: Gradebook, assignment: Assignment, result: Result) -> None:
+    key = result["key"]
+    gradebook.update_or_create_student(key, last_name=result["student"][:120])
+    submission = gradebook.update_or_create_submission(assignment.name, key)
+    (notebook,) = [n for n in submission.notebooks if n.name == assignment.notebook]
+    scores = {assignment.exercise(e["name"]).test_id: e for e in result["exercises"]}
+    manual = {m["name"]: m for m in result["manual"]}
+    if missing := {c.grade_id for c in assignment.cells if c.grade} - {
+        grade.name for grade in notebook.grades
+    }:
+        raise GradebookError(
+            f"the gradebook has no cell {missing.pop()}; delete it and grade again"
+        )
+    for grade in notebook.grades:
+        if grade.name in scores:
+            grade.auto_score = float(scores[grade.name]["earned"])
+            grade.needs_manual_grade = grade.manual_score is not None
+        else:
+            answered = manual.get(grade.name, {}).get("source", "").strip()
+            grade.auto_score = None if answered else 0.0
+            grade.needs_manual_grade = bool(answered)
+    comments = {e["name"]: _comment(e) for e in result["exercises"]}
+    for comment in notebook.comments:
+        comment.auto_comment = comments.get(comment.name)
+
+
+def _comment(exercise: dict[str, Any]) -> str:
+    lines = [
+        f"{check['title']}: {check['message'] or check['status']}"
+        + (f" ({check['misconception']})" if check["misconception"] else "")
+        for check in exercise["checks"]
+        if check["status"] != "passed"
+    ]
+    return "\n".join(lines)
+
+
+def graded_notebook(assignment: Assignment, result: Result) -> dict[str, Any]:
+    """The instructor's notebook with the student's answers and the checks' outcome as outputs."""
+    sources = {e["name"]: e["source"] for e in result["exercises"]}
+    sources |= {m["name"]: m["source"] for m in result["manual"]}
+    outcome = {assignment.exercise(e["name"]).test_id: e for e in result["exercises"]}
+    cells = []
+    for number, cell in enumerate(assignment.cells):
+        source = sources.get(cell.grade_id, "") if cell.solution else released_source(cell)
+        entry: dict[str, Any] = {
+            "id": f"cell-{number}",
+            "cell_type": cell.kind,
+            "metadata": {"nbgrader": _metadata(cell, source)} if cell.grade_id else {},
+            "source": source,
+        }
+        if cell.kind == "code":
+            text = _outcome(outcome[cell.grade_id]) if cell.grade_id in outcome else ""
+            entry["execution_count"] = None
+            stream = {"output_type": "stream", "name": "stdout", "text": text}
+            entry["outputs"] = [stream] if text else []
+        cells.append(entry)
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+
+
+def _metadata(cell: Cell, source: str) -> dict[str, Any]:
+    meta: dict[str, Any] = {
+        "grade_id": cell.grade_id,
+        "grade": cell.grade,
+        "solution": cell.solution,
+        "task": cell.task,
+        "locked": not cell.solution,
+        "schema_version": 3,
+        "cell_type": cell.kind,
+        "checksum": hashlib.md5(source.encode()).hexdigest(),
+    }
+    return meta | ({"points": cell.points} if cell.grade or cell.task else {})
+
+
+def _outcome(exercise: dict[str, Any]) -> str:
+    def line(check: dict[str, Any]) -> Iterable[str]:
+        yield f"{check['status']:>13}  {check['earned']:g}/{check['points']:g}  {check['title']}"
+        if check["message"]:
+            yield f"{'':13}  {check['message']}"
+        if check["misconception"]:
+            yield f"{'':13}  {check['misconception']}"
+
+    lines = [text for check in exercise["checks"] for text in line(check)]
+    return "\n".join([f"{exercise['earned']:g} of {exercise['points']:g} points", *lines, ""])

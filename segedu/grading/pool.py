@@ -1,0 +1,210 @@
+"""Grades submissions over the cores of this machine, or over a Dask cluster.
+
+Each process of the pool holds one sandbox slot and grades one submission at a time. A process that
+dies or exceeds the submission's time is replaced, and that submission gets a result that says so:
+one bad submission never stops or changes another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import multiprocessing as mp
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from segedu.grading.assignment import Assignment
+from segedu.grading.engines import open_sandbox
+from segedu.grading.grader import Result, blank_result, grade_submission
+from segedu.grading.sandbox import Sandbox
+from segedu.grading.submissions import Submission
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all submissions of a run share."""
+
+    folder: Path
+    seed: int
+    engine: str
+
+    @property
+    def assignment(self) -> Assignment:
+        """The assignment, read once a process."""
+        return _assignment(self.folder)
+
+
+@functools.cache
+def _assignment(folder: Path) -> Assignment:
+    return Assignment.load(folder)
+
+
+def seconds_allowed(assignment: Assignment) -> float:
+    """Longest time that a submission may take; its own limits end it far earlier."""
+    return 120 + 4 * sum(exercise.settings.total_seconds for exercise in assignment.exercises)
+
+
+def failed_result(job: Job, submission: Submission, why: str) -> Result:
+    """Result of a submission on which the grader itself failed."""
+    result = blank_result(job.assignment, submission, job.seed, job.engine)
+    result["report"] = [f"Could not be graded: {why}. Needs a look by the instructor."]
+    result["failed"] = why
+    return result
+
+
+def grade_in_pool(
+    job: Job, submissions: Sequence[Submission], processes: int
+) -> Iterator[tuple[Submission, Result]]:
+    """Yield results as they come, in no order."""
+    waiting = list(reversed(submissions))
+    members = [_Member(job) for _ in range(max(1, min(processes, len(submissions))))]
+    try:
+        for member in members:
+            member.give(waiting.pop())
+        while busy := [m for m in members if m.submission is not None]:
+            ready = wait([m.connection for m in busy], timeout=0.5)
+            for member in busy:
+                outcome = member.outcome(member.connection in ready)
+                if outcome is None:
+                    continue
+                yield outcome
+                if waiting:
+                    member.give(waiting.pop())
+                else:
+                    member.stop()
+    finally:
+        for member in members:
+            member.kill()
+
+
+class _Member:
+    """One process of the pool and what it is working on."""
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.submission: Submission | None = None
+        self.started = 0.0
+        self.limit = seconds_allowed(job.assignment)
+        self._start()
+
+    def _start(self) -> None:
+        # A forked process has the assignment and its libraries already; macOS cannot fork safely.
+        context = mp.get_context("fork" if sys.platform == "linux" else "spawn")
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(self.job, theirs), daemon=False)
+        self.process.start()
+        theirs.close()
+
+    def give(self, submission: Submission) -> None:
+        if not self.process.is_alive():
+            self._start()
+        self.submission, self.started = submission, time.monotonic()
+        with contextlib.suppress(OSError):  # it died: `outcome` will see
+            self.connection.send(submission)
+
+    def outcome(self, ready: bool) -> tuple[Submission, Result] | None:
+        """The finished submission with its result; None while it is being graded."""
+        submission = self.submission
+        assert submission is not None
+        late = time.monotonic() - self.started > self.limit
+        if not ready and not late:
+            return None
+        try:
+            result = self.connection.recv() if ready else None
+        except (EOFError, OSError):
+            result = None
+        if not isinstance(result, dict):
+            why = result if isinstance(result, str) else "the grading process ended"
+            result = failed_result(self.job, submission, "it took too long" if late else why)
+            if late or not self.process.is_alive():
+                self.kill()
+        self.submission = None
+        return submission, result
+
+    def stop(self) -> None:
+        """Let the process end by itself; the pool's end waits for it."""
+        with contextlib.suppress(OSError):
+            self.connection.close()
+
+    def kill(self) -> None:
+        """End it; its sandbox dies with it."""
+        self.stop()
+        self.process.join(timeout=5 if self.submission is None else 0)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def _serve(job: Job, connection: Connection) -> None:
+    """Body of a pool's process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
+    parent = os.getppid()
+    sandbox: Sandbox | None = None
+    try:
+        sandbox = open_sandbox(job.engine, job.assignment.warm_modules())
+        while True:
+            while not connection.poll(1.0):
+                if os.getppid() != parent:
+                    return
+            submission = connection.recv()
+            try:
+                answer: Any = grade_submission(job.assignment, submission, sandbox, job.seed)
+            except Exception as error:
+                answer = f"{type(error).__name__}: {error}"
+            connection.send(answer)
+    except (EOFError, OSError):
+        return
+    finally:
+        if sandbox is not None:
+            sandbox.close()
+
+
+def grade_on_cluster(
+    job: Job, submissions: Sequence[Submission], address: str
+) -> Iterator[tuple[Submission, Result]]:
+    """As `grade_in_pool`, on the workers of the Dask scheduler at `address`.
+
+    The workers need segedu, the assignment's folder at the same path, and bubblewrap. On Slurm,
+    `dask_jobqueue.SLURMCluster(...)` starts them and gives the address.
+    """
+    from distributed import Client, as_completed
+
+    with Client(address, set_as_default=False) as client:
+        futures = {
+            client.submit(_grade_remotely, job, submission, pure=False, retries=1): submission
+            for submission in submissions
+        }
+        for future in as_completed(futures):
+            submission = futures[future]
+            problem = future.exception()
+            if problem is None:
+                yield submission, future.result()
+            else:
+                yield submission, failed_result(job, submission, f"the worker failed: {problem}")
+        client.run(_close_remotely)
+
+
+_remote: dict[int, tuple[Job, Sandbox]] = {}
+
+
+def _grade_remotely(job: Job, submission: Submission) -> Result:
+    """Runs on a Dask worker; each of its threads keeps one sandbox for the run."""
+    thread = threading.get_ident()
+    if thread in _remote and _remote[thread][0] != job:
+        _remote.pop(thread)[1].close()
+    if thread not in _remote:
+        _remote[thread] = job, open_sandbox(job.engine, job.assignment.warm_modules())
+    return grade_submission(job.assignment, submission, _remote[thread][1], job.seed)
+
+
+def _close_remotely() -> None:
+    while _remote:
+        _remote.popitem()[1][1].close()

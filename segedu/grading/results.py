@@ -1,0 +1,133 @@
+"""Result files: one a submission, written atomically, so that a killed run goes on where it was.
+
+grades/01_superpixels/
+    run.json                 seed and assignment of the run
+    results/<student>.json   one result each
+    grades.csv               for the LMS
+    feedback/<student>.html  one page each
+    summary.html             the class
+    gradebook.db             nbgrader's database
+    autograded/...           notebooks as nbgrader's formgrader shows them
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import secrets
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from segedu.grading.assignment import Assignment
+from segedu.grading.grader import Result
+from segedu.grading.submissions import Submission
+
+
+class ResultStore:
+    """The folder of one assignment's results.
+
+    Args:
+        folder: made when it is absent.
+        assignment: whose results they are.
+        seed: of the hidden inputs; None takes that of the run that is there, or draws one.
+        engine: the sandbox; grades of another kind are graded anew.
+    """
+
+    def __init__(self, folder: Path, assignment: Assignment, seed: int | None, engine: str) -> None:
+        self.folder = folder
+        self.assignment = assignment
+        self.engine = engine
+        (folder / "results").mkdir(parents=True, exist_ok=True)
+        before = read_json(folder / "run.json") or {}
+        same = before.get("assignment") == assignment.fingerprint
+        known = before.get("seed") if same and isinstance(before.get("seed"), int) else None
+        self.seed = seed if seed is not None else known or secrets.randbelow(2**31 - 1) + 1
+        run = {"seed": self.seed, "assignment": assignment.fingerprint, "name": assignment.name}
+        write_atomically(folder / "run.json", json.dumps(run, indent=1).encode())
+
+    def path(self, submission: Submission) -> Path:
+        """File of a submission's result."""
+        return self.folder / "results" / f"{submission.key}.json"
+
+    def finished(self, submission: Submission) -> Result | None:
+        """The result, if it is of this very submission, assignment, seed and sandbox."""
+        result = read_json(self.path(submission))
+        wanted = {
+            "digest": submission.digest,
+            "fingerprint": self.assignment.fingerprint,
+            "seed": self.seed,
+            "sandbox": self.engine,
+            "student": submission.student,
+        }
+        if result is None or any(result.get(key) != value for key, value in wanted.items()):
+            return None
+        return None if result.get("failed") else result
+
+    def reset(self, submission: Submission) -> None:
+        """Drop an old result before a new one is made."""
+        self.path(submission).unlink(missing_ok=True)
+
+    def write(self, submission: Submission, result: Result) -> None:
+        """Keep a result."""
+        data = json.dumps(result, indent=1, ensure_ascii=True).encode()
+        write_atomically(self.path(submission), data)
+
+    def write_csv(self, results: Sequence[Result]) -> Path:
+        """grades.csv, one line a student."""
+        path = self.folder / "grades.csv"
+        write_atomically(path, as_csv(results).encode())
+        return path
+
+
+def as_csv(results: Sequence[Result]) -> str:
+    """One line a student: total, then each exercise, then what needs a look."""
+    names = [e["name"] for e in results[0]["exercises"]] if results else []
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(
+        ["student", "score", "max_score", "percent", *names, "manual", "notes", "unsafe"]
+    )
+    for result in sorted(results, key=lambda r: r["student"]):
+        earned = {e["name"]: e["earned"] for e in result["exercises"]}
+        top = result["max_score"]
+        percent = 100 * result["score"] / top if top else 0.0
+        row = [f"{result['score']:g}", f"{top:g}", f"{percent:.1f}"]
+        row += [f"{earned.get(name, 0):g}" for name in names]
+        row += ["yes" if result["manual"] else "", str(len(result["report"]))]
+        row += ["unsafe" if result["sandbox"] == "unsafe" else ""]
+        writer.writerow([_no_formula(result["student"]), *row])
+    return out.getvalue()
+
+
+def _no_formula(text: str) -> str:
+    """A name that a spreadsheet does not run."""
+    return f"'{text}" if text[:1] in "=+-@\t\r" else text
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """A result file; None where it is absent or was not written to its end."""
+    try:
+        data = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return data if isinstance(data, dict) else None
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """All of it or nothing, also when the machine stops."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
