@@ -91,7 +91,7 @@ def _run_nbval(path: Path, cell_seconds: int) -> dict[int, str]:
             (case.find(tag) for tag in ("failure", "error") if case.find(tag) is not None), None
         )
         if number:
-            text = "" if failure is None else (failure.text or failure.get("message", "failed"))
+            text = "" if failure is None else (failure.text or failure.get("message") or "failed")
             outcomes[int(number[1])] = ANSI.sub("", text)
     if not outcomes:
         raise NotebookError(f"nbval found no code cells in {path}")

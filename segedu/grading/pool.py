@@ -97,7 +97,7 @@ class _Member:
 
     def _start(self) -> None:
         # A forked process has the assignment and its libraries already; macOS cannot fork safely.
-        context = mp.get_context("fork" if sys.platform == "linux" else "spawn")
+        context: Any = mp.get_context("fork" if sys.platform == "linux" else "spawn")
         self.connection, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(self.job, theirs), daemon=False)
         self.process.start()
