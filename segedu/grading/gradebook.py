@@ -114,7 +114,8 @@ def _save_structure(gradebook: Gradebook, assignment: Assignment) -> None:
 def _save_result(gradebook: Gradebook, assignment: Assignment, result: Result) -> None:
     key = result["key"]
     gradebook.update_or_create_student(key, last_name=result["student"][:120])
-    submission = gradebook.update_or_create_submission(assignment.name, key)
+    with gradebook.db.no_autoflush:
+        submission = gradebook.update_or_create_submission(assignment.name, key)
     (notebook,) = [n for n in submission.notebooks if n.name == assignment.notebook]
     scores = {assignment.exercise(e["name"]).test_id: e for e in result["exercises"]}
     manual = {m["name"]: m for m in result["manual"]}

@@ -110,8 +110,7 @@ def _histogram(scores: Sequence[float], top: float) -> list[dict[str, Any]]:
     whole = top == int(top) and top <= 2 * BARS
     edges = int(top) + 1 if whole else BARS
     counts = Counter(
-        round(score) if whole else min(BARS - 1, int(BARS * score / (top or 1)))
-        for score in scores
+        round(score) if whole else min(BARS - 1, int(BARS * score / (top or 1))) for score in scores
     )
     tallest = max(counts.values(), default=1)
     slot = 680 / edges

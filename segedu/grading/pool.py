@@ -132,7 +132,7 @@ class _Member:
     def stop(self) -> None:
         """Let the process end by itself; the pool's end waits for it."""
         with contextlib.suppress(OSError):
-            self.connection.close()
+            self.connection.send(None)
 
     def kill(self) -> None:
         """End it; its sandbox dies with it."""
@@ -141,6 +141,7 @@ class _Member:
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
+        self.connection.close()
 
 
 def _serve(job: Job, connection: Connection) -> None:
@@ -155,6 +156,8 @@ def _serve(job: Job, connection: Connection) -> None:
                 if os.getppid() != parent:
                     return
             submission = connection.recv()
+            if submission is None:
+                return
             try:
                 answer: Any = grade_submission(job.assignment, submission, sandbox, job.seed)
             except Exception as error:

@@ -31,12 +31,23 @@ def release(source: Path, target: Path) -> list[Path]:
     """Write the student's files of assignment folder `source` into `target`; return their paths."""
     files = render_release(source)
     target.mkdir(parents=True, exist_ok=True)
-    written = []
+    written = refresh_pair(source)
     for name, data in files.items():
         path = target / name
         path.write_bytes(data)
         written.append(path)
     return written
+
+
+def refresh_pair(source: Path) -> list[Path]:
+    """Bring the instructor's `.ipynb` up to its text pair, which is the source of truth."""
+    text = notebook_source(source)
+    path = text.with_suffix(".ipynb")
+    data = as_ipynb(normalise(read_notebook(text)))
+    if text == path or (path.exists() and path.read_bytes() == data):
+        return []
+    path.write_bytes(data)
+    return [path]
 
 
 def render_release(source: Path) -> dict[str, bytes]:
