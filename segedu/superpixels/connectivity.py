@@ -174,13 +174,11 @@ def _neighbours(piece: Any, pairs: Any, n: int) -> tuple[Any, Any, Any, Any]:
     return head, tail, after, other
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _added_variation(size: Any, color: Any, i: int, j: int) -> float:
+@njit(cache=True, nogil=True)
+def _added_variation(size: Any, mean: Any, i: int, j: int) -> float:
     """Ward: growth of the squared deviations from the mean colour when i and j become one."""
-    d = 0.0
-    for c in range(3):
-        d += (color[i, c] / size[i] - color[j, c] / size[j]) ** 2
-    return d * size[i] * size[j] / (size[i] + size[j])
+    l_, a, b = mean[i, 0] - mean[j, 0], mean[i, 1] - mean[j, 1], mean[i, 2] - mean[j, 2]
+    return (l_ * l_ + a * a + b * b) * (size[i] * size[j] / (size[i] + size[j]))
 
 
 @njit(cache=True, nogil=True)
@@ -190,6 +188,7 @@ def _merge(
     """Step 2: the parent of every piece (n,); size, color and the lists become the merged ones'."""
     head, tail, after, other = neighbours
     n = len(size)
+    mean = color / size.reshape(-1, 1)
     parent = np.arange(n).astype(np.int32)
     # By size, then in reading order. With more than max_regions regions the smallest is below
     # their mean size, so a larger one never has its turn.
@@ -208,7 +207,7 @@ def _merge(
         while entry >= 0:
             j = _find(parent, other[entry])
             if j != i:
-                added = _added_variation(size, color, i, j)
+                added = _added_variation(size, mean, i, j)
                 if added < least or (added == least and j < nearest):
                     nearest, least = j, added
             entry = after[entry]
@@ -218,6 +217,7 @@ def _merge(
         parent[gone] = keep
         size[keep] += size[gone]
         color[keep] += color[gone]
+        mean[keep] = color[keep] / size[keep]
         after[tail[keep]], tail[keep] = head[gone], tail[gone]
         regions -= 1
         if size[keep] <= largest:

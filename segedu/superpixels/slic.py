@@ -86,6 +86,11 @@ class Grid:
         cells = (len(self.rows) - 1) * (len(self.cols) - 1)
         return float(np.sqrt(self.rows[-1] * self.cols[-1] / cells))
 
+    @property
+    def moves_seeds(self) -> bool:
+        """Not in cells under 3 pixels, where moving could place two seeds on one pixel."""
+        return self.spacing >= 3
+
 
 def _borders(length: int, parts: int) -> NDArray[np.int64]:
     return np.arange(parts + 1, dtype=np.int64) * length // parts
@@ -104,13 +109,13 @@ def seed_centers(lab: Tensor, grid: Grid) -> Tensor:
     """Seed in the middle of every cell, moved to the lowest gradient of its 3 x 3 neighbourhood.
 
     lab (B, 3, H, W) -> centers (B, K, 5). A seed stays where it is unless a neighbour is strictly
-    lower; so it does in cells under 3 pixels, where moving could place two seeds on one pixel.
+    lower.
     """
     batch, _, height, width = lab.shape
     y = torch.from_numpy((grid.rows[:-1] + grid.rows[1:] - 1) // 2).to(lab.device)
     x = torch.from_numpy((grid.cols[:-1] + grid.cols[1:] - 1) // 2).to(lab.device)
     y, x = (t.flatten().expand(batch, -1) for t in torch.meshgrid(y, x, indexing="ij"))  # (B, K)
-    if grid.spacing >= 3:
+    if grid.moves_seeds:
         steps = [(0, 0)] + [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
         dy, dx = torch.tensor(steps, device=lab.device).T[:, :, None, None]  # (9, 1, 1) each
         ys, xs = (y + dy).clamp(0, height - 1), (x + dx).clamp(0, width - 1)  # (9, B, K)
@@ -127,7 +132,8 @@ def gradient_magnitude(lab: Tensor) -> Tensor:
     padded = torch.nn.functional.pad(lab, (1, 1, 1, 1), mode="replicate")
     horizontal = padded[:, :, 1:-1, 2:] - padded[:, :, 1:-1, :-2]
     vertical = padded[:, :, 2:, 1:-1] - padded[:, :, :-2, 1:-1]
-    return (horizontal**2).sum(dim=1) + (vertical**2).sum(dim=1)
+    (hl, ha, hb), (vl, va, vb) = horizontal.unbind(1), vertical.unbind(1)
+    return (hl * hl + ha * ha + hb * hb) + (vl * vl + va * va + vb * vb)
 
 
 def assign_pixels(
@@ -353,28 +359,26 @@ def _slic_cpu(
     slico: bool,
 ) -> list[Any]:
     """Labels (H, W) and Lab (3, H, W) of every image, by the Numba kernels."""
-    color_weight, space_weight = _weights(grid, compactness, slico)
+    color_weight, space_weight = map(np.float32, _weights(grid, compactness, slico))
     reach = np.float32(grid.spacing)
 
     def segment(image: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        planes = to_lab([image], torch.device("cpu"))
-        centers = seed_centers(planes, grid)[0].numpy()
-        lab = planes[0].contiguous().numpy()
-        labels = np.full(lab.shape[1:], -1, np.int32)
-        distance = np.empty(lab.shape[1:], np.float32)
+        lab = to_lab([image], torch.device("cpu"))[0].contiguous().numpy()
+        centers = kernels.seed_centers(lab, grid.rows, grid.cols, grid.moves_seeds)
+        pixels = kernels.in_cell_order(lab, grid.rows, grid.cols)
+        labels = np.full(pixels.shape[1], -1, np.int32)
+        sums = np.zeros((len(centers), 6))
         weights = np.full(len(centers), color_weight, np.float32)
         for _ in range(max_iterations):
-            labels.fill(-1)
             kernels.assign(
-                lab, centers, grid.rows, grid.cols, reach, weights, np.float32(space_weight),
-                labels, distance,
-            )  # fmt: skip
+                pixels, centers, grid.rows, grid.cols, reach, weights, space_weight, labels, sums
+            )
             if slico:
-                largest = kernels.largest_color_distance(lab, labels, centers)
+                largest = kernels.largest_color_distance(pixels, labels, centers)
                 weights = (1 / np.maximum(largest, np.float32(1))).astype(np.float32)
-            if kernels.update(lab, labels, centers) <= tolerance:
+            if kernels.update(sums, centers) <= tolerance:
                 break
-        return labels, lab
+        return kernels.in_image_order(labels, grid.rows, grid.cols), lab
 
     return _in_threads(segment, images)
 

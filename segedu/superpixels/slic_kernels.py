@@ -1,11 +1,19 @@
 """Numba kernels of SLIC on the CPU: the same arithmetic as the readable version in `slic.py`.
 
-What makes them fast: planes L, a, b apart, so that the inner loop over a row of a centre's window
-is one stream that the compiler turns into vector instructions; sums taken over runs of equal
-labels; cube roots by two steps of Halley's method instead of `pow`.
+What makes them fast:
+- the pixels of a grid cell lie together in memory ("cell order"), planes L, a, b apart. So
+  offering a centre to a cell is one long loop over streams in the first-level cache, which the
+  compiler turns into vector instructions;
+- of a neighbouring cell only the rows that the centre's window covers are looked at;
+- the sums for the new centres are kept from one iteration to the next, and only the pixels that
+  change hands touch them: a few percent after the first iterations. They are float64, so what
+  adding and subtracting leaves behind is far below the last bit of the float32 means;
+- cube roots by two steps of Halley's method.
 
 float32 operations follow the readable version's order, and none is contracted or reordered
 (no `fastmath`), so that both give the same labels, bit for bit, from the same Lab planes.
+
+Shapes: N = H x W pixels, K centres, the borders of the grid's rows (R + 1,) and columns (C + 1,).
 """
 
 from __future__ import annotations
@@ -75,45 +83,139 @@ def lab_from_uint8(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _span(center: Any, reach: Any, low: int, high: int) -> tuple[int, int]:
-    """First and one-past-last pixel of [low, high) with |pixel - center| <= reach, in float32."""
-    start = max(low, int(np.floor(center - reach)) - 1)
-    stop = min(high, int(np.ceil(center + reach)) + 2)
-    while start < stop and abs(_F(start) - center) > reach:
+def _gradient(lab: Any, y: int, x: int) -> Any:
+    """Squared central differences, summed over channels; the border's pixels are repeated."""
+    height, width = lab.shape[1:]
+    up, down, left, right = (
+        max(y - 1, 0),
+        min(y + 1, height - 1),
+        max(x - 1, 0),
+        min(x + 1, width - 1),
+    )
+    horizontal = vertical = _F(0)
+    for c in range(3):
+        h = lab[c, y, right] - lab[c, y, left]
+        v = lab[c, down, x] - lab[c, up, x]
+        horizontal += h * h
+        vertical += v * v
+    return horizontal + vertical
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def seed_centers(
+    lab: NDArray[np.float32], rows: NDArray[np.int64], cols: NDArray[np.int64], move: bool
+) -> NDArray[np.float32]:
+    """Seed in the middle of every cell, if `move` at the lowest gradient of its 3 x 3 pixels.
+
+    lab (3, H, W) -> centers (K, 5).
+    """
+    height, width = lab.shape[1:]
+    n_cols = len(cols) - 1
+    centers = np.empty(((len(rows) - 1) * n_cols, 5), np.float32)
+    for k in range(len(centers)):
+        r, q = k // n_cols, k % n_cols
+        y, x = (rows[r] + rows[r + 1] - 1) // 2, (cols[q] + cols[q + 1] - 1) // 2
+        if move:
+            least, middle_y, middle_x = _gradient(lab, y, x), y, x
+            for i in range(max(middle_y - 1, 0), min(middle_y + 2, height)):
+                for j in range(max(middle_x - 1, 0), min(middle_x + 2, width)):
+                    gradient = _gradient(lab, i, j)
+                    if gradient < least:
+                        least, y, x = gradient, i, j
+        for c in range(3):
+            centers[k, c] = lab[c, y, x]
+        centers[k, 3], centers[k, 4] = x, y
+    return centers
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def in_cell_order(
+    lab: NDArray[np.float32], rows: NDArray[np.int64], cols: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Lab (3, H, W) -> (3, N): cell after cell, the pixels of each in reading order."""
+    pixels = np.empty((3, lab.shape[1] * lab.shape[2]), np.float32)
+    n = 0
+    for r in range(len(rows) - 1):
+        for q in range(len(cols) - 1):
+            left, right = cols[q], cols[q + 1]
+            for y in range(rows[r], rows[r + 1]):
+                for c in range(3):
+                    pixels[c, n : n + right - left] = lab[c, y, left:right]
+                n += right - left
+    return pixels
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def in_image_order(
+    values: NDArray[np.int32], rows: NDArray[np.int64], cols: NDArray[np.int64]
+) -> NDArray[np.int32]:
+    """Back from cell order (N,) to (H, W)."""
+    image = np.empty((rows[-1], cols[-1]), np.int32)
+    n = 0
+    for r in range(len(rows) - 1):
+        for q in range(len(cols) - 1):
+            left, right = cols[q], cols[q + 1]
+            for y in range(rows[r], rows[r + 1]):
+                image[y, left:right] = values[n : n + right - left]
+                n += right - left
+    return image
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _covered_rows(y: Any, reach: Any, low: int, high: int) -> tuple[int, int]:
+    """First and one-past-last row of [low, high) with |row - y| <= reach, in float32."""
+    start, stop = low, high
+    while start < stop and abs(_F(start) - y) > reach:
         start += 1
-    while stop > start and abs(_F(stop - 1) - center) > reach:
+    while stop > start and abs(_F(stop - 1) - y) > reach:
         stop -= 1
     return start, stop
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _row(
-    L: Any,
-    a: Any,
-    b: Any,
-    xs: Any,
-    best: Any,
-    labels: Any,
-    c: Any,
-    dy2: Any,
-    wc: Any,
-    ws: Any,
-    k: Any,
-) -> None:
-    """Offer centre k to one row of its window."""
-    cl, ca, cb, cx = c[0], c[1], c[2], c[3]
+def _offer(
+    L: Any, a: Any, b: Any, x: Any, y: Any, best: Any, labels: Any,
+    c: Any, reach: Any, wc: Any, ws: Any, k: Any,
+) -> None:  # fmt: skip
+    """Offer centre k to some pixels, all of whose rows its window covers."""
+    cl, ca, cb, cx, cy = c[0], c[1], c[2], c[3], c[4]
     for i in range(L.shape[0]):
-        dl, da, db, dx = L[i] - cl, a[i] - ca, b[i] - cb, xs[i] - cx
-        d = (dl * dl + da * da + db * db) * wc + (dx * dx + dy2) * ws  # eq. 3, squared
+        dl, da, db, dx, dy = L[i] - cl, a[i] - ca, b[i] - cb, x[i] - cx, y[i] - cy
+        d = (dl * dl + da * da + db * db) * wc + (dx * dx + dy * dy) * ws  # eq. 3, squared
         old = best[i]
-        closer = d < old
+        closer = (d < old) & (abs(dx) <= reach)
         best[i] = d if closer else old
         labels[i] = k if closer else labels[i]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def _pass_on(
+    L: Any, a: Any, b: Any, x: Any, y: Any, before: Any, labels: Any, sums: Any
+) -> None:  # fmt: skip
+    """Pixels that changed hands take their values from one superpixel's sums to another's."""
+    for i in range(len(labels)):
+        old, new = before[i], labels[i]
+        if old == new:
+            continue
+        if old >= 0:
+            _add(sums[old], -1, L[i], a[i], b[i], x[i], y[i])
+        if new >= 0:
+            _add(sums[new], 1, L[i], a[i], b[i], x[i], y[i])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _add(s: Any, sign: int, L: Any, a: Any, b: Any, x: Any, y: Any) -> None:
+    s[0] += sign * L
+    s[1] += sign * a
+    s[2] += sign * b
+    s[3] += sign * x
+    s[4] += sign * y
+    s[5] += sign
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def assign(
-    lab: NDArray[np.float32],
+    pixels: NDArray[np.float32],
     centers: NDArray[np.float32],
     rows: NDArray[np.int64],
     cols: NDArray[np.int64],
@@ -121,79 +223,70 @@ def assign(
     color_weight: NDArray[np.float32],
     space_weight: np.float32,
     labels: NDArray[np.int32],
-    distance: NDArray[np.float32],
+    sums: NDArray[np.float64],
 ) -> None:
-    """Give every pixel the nearest centre among those whose window covers it.
+    """Give every pixel the nearest centre among those whose window covers it, -1 for none.
 
-    lab (3, H, W), centers (K, 5); rows and cols are the borders of the grid's cells, (R + 1,) and
-    (C + 1,); labels and distance (H, W) are written.
+    pixels (3, N) and labels (N,) are in cell order; centers (K, 5), color_weight (K,). labels and
+    sums (K, 6), of every superpixel's L, a, b, x, y and 1, are brought up to date: at first all
+    labels are -1 and all sums 0.
     """
-    width = labels.shape[1]
     n_rows, n_cols = len(rows) - 1, len(cols) - 1
-    xs = np.arange(width).astype(np.float32)
-    distance[:] = np.inf
-    for k in range(n_rows * n_cols):
-        r, q = k // n_cols, k % n_cols
-        c = centers[k]
-        x0, x1 = _span(c[3], reach, cols[max(q - 1, 0)], cols[min(q + 2, n_cols)])
-        y0, y1 = _span(c[4], reach, rows[max(r - 1, 0)], rows[min(r + 2, n_rows)])
-        for y in range(y0, y1):
-            dy = _F(y) - c[4]
-            _row(
-                lab[0, y, x0:x1], lab[1, y, x0:x1], lab[2, y, x0:x1], xs[x0:x1],
-                distance[y, x0:x1], labels[y, x0:x1],
-                c, dy * dy, color_weight[k], space_weight, np.int32(k),
-            )  # fmt: skip
+    largest = np.diff(rows).max() * np.diff(cols).max()
+    best, before = np.empty(largest, np.float32), np.empty(largest, np.int32)
+    xs, ys = np.empty_like(best), np.empty_like(best)
+    first = 0  # pixel of the cell
+    for r in range(n_rows):
+        for q in range(n_cols):
+            height, width = rows[r + 1] - rows[r], cols[q + 1] - cols[q]
+            last = first + height * width
+            L, a, b = pixels[0, first:last], pixels[1, first:last], pixels[2, first:last]
+            own = labels[first:last]
+            before[: len(own)] = own
+            own[:] = -1
+            best[:] = np.inf
+            for y in range(height):
+                for x in range(width):
+                    xs[y * width + x], ys[y * width + x] = cols[q] + x, rows[r] + y
+            for i in range(max(r - 1, 0), min(r + 2, n_rows)):
+                for j in range(max(q - 1, 0), min(q + 2, n_cols)):
+                    k = i * n_cols + j
+                    top, bottom = _covered_rows(centers[k, 4], reach, rows[r], rows[r + 1])
+                    s, t = (top - rows[r]) * width, (bottom - rows[r]) * width
+                    _offer(
+                        L[s:t], a[s:t], b[s:t], xs[s:t], ys[s:t], best[s:t], own[s:t],
+                        centers[k], reach, color_weight[k], space_weight, np.int32(k),
+                    )  # fmt: skip
+            _pass_on(L, a, b, xs, ys, before, own, sums)
+            first = last
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def update(
-    lab: NDArray[np.float32], labels: NDArray[np.int32], centers: NDArray[np.float32]
-) -> float:
-    """Move every centre to the mean of its pixels; return the residual E, mean |dx| + |dy|."""
-    height, width = labels.shape
-    n = len(centers)
-    sums = np.zeros((n, 6))
-    for y in range(height):
-        x = 0
-        while x < width:
-            k, start = labels[y, x], x
-            sl = sa = sb = 0.0
-            while x < width and labels[y, x] == k:
-                sl += lab[0, y, x]
-                sa += lab[1, y, x]
-                sb += lab[2, y, x]
-                x += 1
-            if k >= 0:
-                count = x - start
-                sums[k, 0] += sl
-                sums[k, 1] += sa
-                sums[k, 2] += sb
-                sums[k, 3] += count * (start + x - 1) / 2
-                sums[k, 4] += count * y
-                sums[k, 5] += count
+def update(sums: NDArray[np.float64], centers: NDArray[np.float32]) -> float:
+    """Move every centre to its mean; return the residual E, the mean of |dx| + |dy|.
+
+    sums (K, 6) as `assign` leaves them; centers (K, 5) is written, those without pixels stay.
+    """
     moved = 0.0
-    for k in range(n):
+    for k in range(len(centers)):
         if sums[k, 5] > 0:
             old_x, old_y = centers[k, 3], centers[k, 4]
-            for i in range(5):
-                centers[k, i] = _F(sums[k, i] / sums[k, 5])
+            for c in range(5):
+                centers[k, c] = _F(sums[k, c] / sums[k, 5])
             moved += abs(centers[k, 3] - old_x) + abs(centers[k, 4] - old_y)
-    return moved / n
+    return moved / len(centers)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def largest_color_distance(
-    lab: NDArray[np.float32], labels: NDArray[np.int32], centers: NDArray[np.float32]
+    pixels: NDArray[np.float32], labels: NDArray[np.int32], centers: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """For SLICO: the largest squared colour distance of a pixel to its centre, (K,) float32."""
-    height, width = labels.shape
     largest = np.zeros(len(centers), np.float32)
-    for y in range(height):
-        for x in range(width):
-            k = labels[y, x]
-            if k >= 0:
-                dl, da = lab[0, y, x] - centers[k, 0], lab[1, y, x] - centers[k, 1]
-                db = lab[2, y, x] - centers[k, 2]
-                largest[k] = max(largest[k], dl * dl + da * da + db * db)
+    for i in range(len(labels)):
+        k = labels[i]
+        if k >= 0:
+            dl, da = pixels[0, i] - centers[k, 0], pixels[1, i] - centers[k, 1]
+            db = pixels[2, i] - centers[k, 2]
+            largest[k] = max(largest[k], dl * dl + da * da + db * db)
     return largest

@@ -57,11 +57,8 @@ def literal(labels: Map, lab: Map, min_size: int, max_regions: int) -> Map:
             return flood_fill(regions)
 
         def added(j: int, i: int = smallest, sizes: Any = sizes, sums: Any = sums) -> float:
-            gap = 0.0
-            for c in range(3):
-                difference = sums[i][c] / sizes[i] - sums[j][c] / sizes[j]
-                gap += difference * difference
-            return gap * sizes[i] * sizes[j] / (sizes[i] + sizes[j])
+            l_, a, b = sums[i] / sizes[i] - sums[j] / sizes[j]
+            return (l_ * l_ + a * a + b * b) * (sizes[i] * sizes[j] / (sizes[i] + sizes[j]))
 
         nearest = min(sorted(neighbours(regions, smallest)), key=added)
         regions[regions == max(smallest, nearest)] = min(smallest, nearest)
