@@ -9,7 +9,9 @@ from pathlib import Path
 
 from segedu.grading.assignment import Assignment
 from segedu.grading.engines import choose_engine
+from segedu.grading.gradebook import GradebookProcess
 from segedu.grading.grader import Result
+from segedu.grading.pages import write_pages
 from segedu.grading.pool import Job, grade_in_pool, grade_on_cluster
 from segedu.grading.results import ResultStore
 from segedu.grading.submissions import Submission, find_submissions
@@ -74,13 +76,23 @@ def grade_batch(
     if url is None:
         url = f"sqlite:///{(options.output / 'gradebook.db').resolve()}"
     run.gradebook = url
-    _reset_gradebook(url, assignment, pending)
-    for submission, result in _graded(job, pending, options):
-        store.write(submission, result)
-        run.results.append(result)
-        if progress:
-            progress(len(run.results), len(found), submission.student)
-    _report(run, url)
+    book = GradebookProcess(url, assignment, options.output) if url else None
+    try:
+        if book and pending and _may_hold_scores(url):
+            book.reset([s.key for s in pending])
+        for submission, result in _graded(job, pending, options):
+            store.write(submission, result)
+            run.results.append(result)
+            if progress:
+                progress(len(run.results), len(found), submission.student)
+        run.results.sort(key=lambda r: r["student"])
+        store.write_csv(run.results)
+        write_pages(options.output, assignment, run.results)
+        if book:
+            book.save(run.results)
+    finally:
+        if book:
+            book.close()
     return run
 
 
@@ -94,23 +106,6 @@ def _graded(
     return grade_in_pool(job, pending, options.processes or os.cpu_count() or 1)
 
 
-def _reset_gradebook(url: str, assignment: Assignment, pending: list[Submission]) -> None:
-    """Take old scores out of an existing gradebook before new ones are made."""
-    path = Path(url.removeprefix("sqlite:///"))
-    if not url or not pending or (url.startswith("sqlite:///") and not path.exists()):
-        return
-    from segedu.grading.gradebook import reset_scores
-
-    reset_scores(url, assignment, [s.key for s in pending])
-
-
-def _report(run: Run, url: str) -> None:
-    from segedu.grading.pages import write_pages
-
-    run.results.sort(key=lambda r: r["student"])
-    run.store.write_csv(run.results)
-    write_pages(run.store.folder, run.assignment, run.results)
-    if url:
-        from segedu.grading.gradebook import save_scores
-
-        save_scores(url, run.assignment, run.results, run.store.folder)
+def _may_hold_scores(url: str) -> bool:
+    path = url.removeprefix("sqlite:///")
+    return path == url or Path(path).exists()

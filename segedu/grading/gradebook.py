@@ -8,12 +8,18 @@ manual grading goes on there: `nbgrader formgrader` in the results folder, whose
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
+import multiprocessing as mp
 import os
+import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
+from multiprocessing.connection import Connection
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from segedu.grading.assignment import Assignment, Cell
@@ -31,21 +37,110 @@ class GradebookError(RuntimeError):
     """The database refused; the message says what it said."""
 
 
+class GradebookProcess:
+    """The gradebook in a process of its own, which loads nbgrader while submissions are graded.
+
+    Args:
+        url: database of nbgrader.
+        assignment: whose scores.
+        folder: where formgrader's notebooks and configuration go.
+    """
+
+    def __init__(self, url: str, assignment: Assignment, folder: Path) -> None:
+        context: Any = mp.get_context("fork" if sys.platform == "linux" else "spawn")
+        self._connection, theirs = context.Pipe()
+        args = (theirs, url, assignment.folder, folder)
+        self._process = context.Process(target=_serve, args=args, daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def reset(self, keys: Sequence[str]) -> None:
+        """Take the automatic scores of these students out, so that no old one can stay."""
+        self._ask("reset", list(keys))
+
+    def save(self, results: Sequence[Result]) -> None:
+        """Write all results, and the notebooks that formgrader shows."""
+        self._ask("save", list(results))
+
+    def close(self) -> None:
+        """End the process."""
+        self._connection.close()
+        self._process.kill()
+        self._process.join()
+
+    def _ask(self, what: str, data: list[Any]) -> None:
+        try:
+            self._connection.send((what, data))
+            problem = self._connection.recv()
+        except (EOFError, OSError):
+            problem = "its process ended"
+        if problem:
+            raise GradebookError(problem)
+
+
+def _serve(connection: Connection, url: str, source: Path, folder: Path) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(5)  # the graders first
+    assignment = Assignment.load(source)
+    load_nbgrader()
+    work: dict[str, Callable[[Any], None]] = {
+        "reset": lambda keys: reset_scores(url, assignment, keys),
+        "save": lambda results: save_scores(url, assignment, results, folder),
+    }
+    while True:
+        try:
+            what, data = connection.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            work[what](data)
+            connection.send("")
+        except Exception as error:
+            text = str(error) if isinstance(error, GradebookError) else repr(error)
+            connection.send(f"the gradebook {url} could not be written: {text}")
+
+
+def load_nbgrader() -> None:
+    """Import nbgrader's API without the server extensions that its package imports first.
+
+    They take most of the time, and so does the grammar with which jsonschema would check URLs; the
+    API needs neither. For a process that only writes the gradebook.
+    """
+    spec = find_spec("nbgrader")
+    if spec is None or "nbgrader" in sys.modules:
+        return
+    package = ModuleType("nbgrader")
+    package.__path__ = list(spec.submodule_search_locations or ())
+    sys.modules["nbgrader"] = package
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+    try:
+        importlib.import_module("nbgrader.api")
+    except Exception:
+        for name in [n for n in sys.modules if n.partition(".")[0] == "nbgrader"]:
+            del sys.modules[name]
+
+
+def _schema_version() -> str:
+    """nbgrader's `get_alembic_version` without its call of a program that PATH may lack."""
+    import nbgrader
+    from alembic.script import ScriptDirectory
+
+    head = ScriptDirectory(str(Path(nbgrader.__path__[0]) / "alembic")).get_current_head()
+    return str(head)
+
+
 @contextmanager
 def opened(url: str) -> Iterator[Gradebook]:
     """nbgrader's gradebook at `url`."""
-    # nbgrader calls the program `alembic`, which lies beside this Python but not on every PATH.
-    folder = str(Path(sys.executable).parent)
-    if folder not in os.environ.get("PATH", "").split(os.pathsep):
-        os.environ["PATH"] = os.pathsep.join([folder, os.environ.get("PATH", "")])
-    from nbgrader.api import Gradebook
+    from nbgrader import api
     from sqlalchemy.exc import SQLAlchemyError
 
+    api.get_alembic_version = _schema_version
     try:
-        with Gradebook(url) as gradebook:
+        with api.Gradebook(url) as gradebook:
             yield gradebook
     except (SQLAlchemyError, ImportError) as error:
-        raise GradebookError(f"the gradebook {url} says: {error}") from error
+        raise GradebookError(f"it says: {error}") from error
 
 
 def reset_scores(url: str, assignment: Assignment, keys: Sequence[str]) -> None:
@@ -66,7 +161,10 @@ def reset_scores(url: str, assignment: Assignment, keys: Sequence[str]) -> None:
 
 def save_scores(url: str, assignment: Assignment, results: Sequence[Result], folder: Path) -> None:
     """Write all results, and the notebooks that formgrader shows."""
-    with opened(url) as gradebook:
+    import warnings
+
+    with opened(url) as gradebook, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nbgrader's own use of SQLAlchemy
         _save_structure(gradebook, assignment)
         for result in results:
             _save_result(gradebook, assignment, result)
