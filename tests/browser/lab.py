@@ -109,7 +109,7 @@ class Lab:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(REPOSITORY),
         }
-        for attempt in range(3):  # another process may take the free port before the server does
+        for _ in range(3):  # another process may take the free port before the server does
             self.port = _free_port()
             log = (self.folder / "server.log").open("wb")
             self._server = subprocess.Popen(
@@ -125,7 +125,7 @@ class Lab:
                 return
             _end(self._server)
         tail = (self.folder / "server.log").read_text(errors="replace")[-2000:]
-        raise RuntimeError(f"JupyterLab did not start in {attempt + 1} attempts:\n{tail}")
+        raise RuntimeError(f"JupyterLab did not start in three attempts:\n{tail}")
 
     def _answers(self, seconds: float = 90.0) -> bool:
         """Wait until the server answers; False when it ended instead."""
@@ -200,7 +200,6 @@ class Lab:
             address = f"http://127.0.0.1:{self.port}/lab/tree/{path.name}?token={self.token}&reset"
             page.goto(address)
             page.wait_for_selector(".jp-NotebookPanel", timeout=90_000)
-            # What is run before the kernel is ready is lost without a word.
             page.wait_for_selector(IDLE, timeout=90_000)
             yield opened
         finally:
@@ -231,17 +230,27 @@ class OpenNotebook:
         Raises:
             AssertionError: a cell ended in an error, which the message shows.
         """
-        self.page.get_by_role("menuitem", name="Run", exact=True).click()
-        self.page.get_by_text("Run All Cells", exact=True).click()
         until = time.monotonic() + timeout
-        while time.monotonic() < until:
-            prompts = self.page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
-            if all(text.strip(" :") not in ("[ ]", "[*]", "") for text in prompts):
+        again = 0.0
+        while True:
+            prompts = self._prompts()
+            if all(prompt.isdigit() for prompt in prompts):
                 break
+            assert time.monotonic() < until, f"after {timeout} s the cells show {prompts}"
+            # What is run before the kernel is quite ready is lost without a word: run it again.
+            if time.monotonic() > again and not any(prompts):
+                self.page.get_by_role("menuitem", name="Run", exact=True).click()
+                self.page.get_by_text("Run All Cells", exact=True).click()
+                again = time.monotonic() + 5
             self.page.wait_for_timeout(100)
         self.page.wait_for_selector(IDLE, timeout=max(1.0, until - time.monotonic()) * 1000)
         failed = self.page.locator(ERRORS).all_inner_texts()
         assert not failed, "a cell failed:\n" + "\n".join(text[-2000:] for text in failed)
+
+    def _prompts(self) -> list[str]:
+        """What stands in the brackets before the code cells: nothing, a star, a number."""
+        texts = self.page.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
+        return [text.strip("[]: \xa0") for text in texts]
 
     def python(self, expression: str, timeout: float = 60.0) -> Any:
         """Value of an expression in the notebook's kernel, by way of JSON.
