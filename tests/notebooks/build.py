@@ -8,7 +8,9 @@ text, counts and times of execution, the state of widgets and the machine's name
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import io
 import sys
 import time
 from pathlib import Path
@@ -17,6 +19,7 @@ from typing import Any
 import jupytext
 import nbformat
 from nbclient import NotebookClient
+from PIL import Image
 from tqdm import tqdm
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -26,6 +29,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 SECONDS_AT_MOST = 600
+QUANTIZED_FROM = 40_000  # bytes of a PNG
 
 
 def lecture_sources() -> list[Path]:
@@ -75,7 +79,21 @@ def clean(notebook: nbformat.NotebookNode) -> None:
             # A view needs a kernel; the picture beside it does not.
             if WIDGET_VIEW in data and len(data) > 2:
                 del data[WIDGET_VIEW]
+            if "image/png" in data:
+                data["image/png"] = smaller(data["image/png"])
     notebook.metadata.pop("widgets", None)
+
+
+def smaller(png: str) -> str:
+    """The same picture, base64, in 256 colours of its own: a third of the bytes."""
+    raw = base64.b64decode(png)
+    if len(raw) < QUANTIZED_FROM:
+        return png
+    picture = Image.open(io.BytesIO(raw)).convert("RGB")
+    few = picture.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG)
+    out = io.BytesIO()
+    few.save(out, "PNG", optimize=True)
+    return base64.b64encode(min(out.getvalue(), raw, key=len)).decode()
 
 
 def build(source: Path) -> float:
