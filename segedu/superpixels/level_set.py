@@ -294,7 +294,7 @@ def _enqueue(
     head: Any, tail: Any, after: Any, queued: Any, order: Any, current: int, y: int, x: int
 ) -> None:
     """Put a pixel at the end of its bin, or of the current one if its own has passed."""
-    height, width = order.shape
+    width = order.shape[1]
     bin_ = max(current, int(order[y, x] * (len(head) - 1)))
     pixel = y * width + x
     after[pixel] = -1

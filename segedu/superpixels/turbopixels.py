@@ -8,17 +8,20 @@ S = S_I S_B. The image speed S_I is high in flat places and low on edges, slows 
 bulges, and pulls the curve back to an edge it has crossed. The boundary speed S_B is 0 on the
 skeleton of what is not assigned yet, so that regions stop where they meet.
 
-Shapes: psi, phi, labels, skeleton (H, W); a narrow band of M pixels around the curve; K seeds (x, y).
+Shapes: psi, phi, labels, skeleton (H, W); a narrow band of M pixels around the curves; K seeds.
 psi is negative inside and in pixels; phi lies in (0, 1].
 
-Departures from the paper:
-- |grad I| takes all three channels of CIELAB (the paper: the grey image), L scaled to 0 … 255;
-- |S| is cut off at 1, so that a step of 1/2 moves the curve by half a pixel at most;
+Departures from the paper and from the constants of its authors' MATLAB code:
+- |grad I| takes all three channels of CIELAB, smoothed by a Gaussian (theirs: the grey image after
+  ten steps of curvature flow), L scaled to 0 … 255;
+- `nu` is half of theirs: slower on weak edges, it recalls more of the boundaries people drew and
+  leaks less, for more time and less compact regions;
+- |S| is cut off at 1, so that a time step moves the curve by half a pixel at most;
 - a pixel changes sides only where that changes no topology (`change_sides`): the skeleton stops
   regions from meeting, this stops pixels between two skeletons from doing it;
-- in the end the skeleton's own pixels, which the paper draws as boundaries, join the neighbour of
-  nearest mean colour, so that every pixel has a label.
-The constants are those of the authors' MATLAB code.
+- the last thinning goes by phi alone (theirs: phi and distance mixed), and the skeleton's own
+  pixels, which they draw as boundaries, join the neighbour of nearest mean colour: every pixel has
+  a label.
 
 `turbopixels_steps` yields every time the speeds are renewed; `turbopixels` returns the last labels.
 No implementation of it runs here to compare with: the level-set functions are checked by brute
@@ -50,13 +53,14 @@ from segedu.superpixels.slic import Grid
 
 ALPHA = 0.3  # weight of the curvature in eq. 4
 BETA = 1.0  # weight of the doublet term in eq. 4
-NU = 10 / 127  # eq. 5: E at which the speed falls to 1 / e
+SMOOTHING = 1.0  # pixels: Gaussian before the gradient
 GAMMA = 10.0  # eq. 6: gradient, in 8-bit steps a pixel, below which normalising hardly matters
 TIME_STEP = 0.5
 STEPS_PER_ROUND = 6  # between two renewals of distance, skeleton and extended speeds
 BAND = 5.0  # pixels: more than a round's 6 half pixels, and room for the derivatives
 STOP = 1e-4  # growth in a step, as a part of the image, below which the method stops
-BINS_PER_PIXEL = 16  # to how fine a distance the thinning goes in order
+BINS_PER_PIXEL = 16  # how finely the thinning tells distances apart,
+PHI_BINS = 1024  # and speeds
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ class TurboPixelsState:
 def gradient_magnitude(lab: NDArray[np.float32]) -> NDArray[np.float64]:
     """|grad I| in 8-bit steps a pixel, over the channels of CIELAB: (H, W, 3) -> (H, W)."""
     planes = lab.transpose(2, 0, 1).astype(np.float64) * 2.55
+    planes = ndimage.gaussian_filter(planes, (0, SMOOTHING, SMOOTHING), mode="nearest")
     padded = np.pad(planes, ((0, 0), (1, 1), (1, 1)), mode="edge")
     dx = (padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]) / 2
     dy = (padded[:, 2:, 1:-1] - padded[:, :-2, 1:-1]) / 2
@@ -92,34 +97,41 @@ def gradient_magnitude(lab: NDArray[np.float32]) -> NDArray[np.float64]:
     return magnitude
 
 
-def affinity(gradient: NDArray[np.float64], spacing: float) -> NDArray[np.float64]:
+def affinity(gradient: NDArray[np.float64], spacing: float, nu: float) -> NDArray[np.float64]:
     """phi = exp(-E / nu), eq. 5: near 1 in flat places, near 0 on edges; (H, W) -> (H, W).
 
-    E = |grad I| / (G_sigma * |grad I| + gamma), eq. 6, with sigma = S / 2.5; the sum is scaled so
-    that a long straight edge, one pixel wide, would be divided by its own strength.
+    E = |grad I| / (G_sigma * |grad I| + gamma), eq. 6, with sigma of 2 floor(S / 2.5) pixels. The
+    sum is scaled so that a long straight edge, whose central differences are two pixels wide, is
+    divided by its own strength.
     """
-    sigma = max(1.0, np.floor(spacing / 2.5))
-    around = ndimage.gaussian_filter(gradient, sigma, mode="nearest") * np.sqrt(2 * np.pi) * sigma
-    phi: NDArray[np.float64] = np.exp(-gradient / (around + GAMMA) / NU)
+    sigma = 2 * max(1.0, np.floor(spacing / 2.5))
+    weight = np.sqrt(2 * np.pi) * sigma / 2
+    around = ndimage.gaussian_filter(gradient, sigma, mode="nearest") * weight
+    phi: NDArray[np.float64] = np.exp(-gradient / (around + GAMMA) / nu)
     return phi
 
 
-def place_seeds(gradient: NDArray[np.float64], n_segments: int) -> NDArray[np.int64]:
-    """A seed in every cell of a grid, where the gradient is lowest near its middle: (K, 2) x, y."""
-    height, width = gradient.shape
-    grid = Grid.over(height, width, n_segments)
-    reach = int(grid.spacing / 6)
-    seeds = []
-    for top, bottom in zip(grid.rows[:-1], grid.rows[1:], strict=True):
-        for left, right in zip(grid.cols[:-1], grid.cols[1:], strict=True):
-            y, x = (top + bottom - 1) // 2, (left + right - 1) // 2
-            y0, x0 = max(top, y - reach), max(left, x - reach)
-            near = gradient[y0 : min(bottom, y + reach + 1), x0 : min(right, x + reach + 1)]
-            dy, dx = np.indices(near.shape)
-            far = np.hypot(dy + y0 - y, dx + x0 - x)  # of equals, the one nearest to the middle
-            best = np.lexsort((far.ravel(), near.ravel()))[0]
-            seeds.append((x0 + best % near.shape[1], y0 + best // near.shape[1]))
-    return np.array(seeds, np.int64)
+@njit(cache=True, nogil=True)
+def place_seeds(
+    gradient: NDArray[np.float64], rows: NDArray[np.int64], cols: NDArray[np.int64], reach: int
+) -> NDArray[np.int64]:
+    """A seed in every cell of a grid, where the gradient is lowest near its middle: (K, 2) x, y.
+
+    rows (R + 1,) and cols (C + 1,) are the cells' borders; a seed moves up to `reach` pixels along
+    each axis within its cell, and of equally low places takes the one nearest to the middle.
+    """
+    seeds = np.empty(((len(rows) - 1) * (len(cols) - 1), 2), np.int64)
+    for k in range(len(seeds)):
+        r, c = k // (len(cols) - 1), k % (len(cols) - 1)
+        y, x = (rows[r] + rows[r + 1] - 1) // 2, (cols[c] + cols[c + 1] - 1) // 2
+        lowest, nearest = np.inf, 0
+        for v in range(max(rows[r], y - reach), min(rows[r + 1], y + reach + 1)):
+            for u in range(max(cols[c], x - reach), min(cols[c + 1], x + reach + 1)):
+                far = (v - y) ** 2 + (u - x) ** 2
+                if gradient[v, u] < lowest or (gradient[v, u] == lowest and far < nearest):
+                    lowest, nearest = gradient[v, u], far
+                    seeds[k, 0], seeds[k, 1] = u, v
+    return seeds
 
 
 def initial_level_set(
@@ -175,20 +187,14 @@ def background_skeleton(psi: NDArray[np.float64], labels: NDArray[np.int32]) -> 
 
 
 def final_labels(
-    psi: NDArray[np.float64],
-    labels: NDArray[np.int32],
-    phi: NDArray[np.float64],
-    lab: NDArray[np.float32],
+    labels: NDArray[np.int32], phi: NDArray[np.float64], lab: NDArray[np.float32]
 ) -> NDArray[np.int32]:
     """Give every pixel left over to a region; the lines between regions run along low phi.
 
-    The background is thinned once more, where phi is low as late as can be; the skeleton's pixels
-    then join the neighbour of nearest mean colour.
+    The background is thinned once more, its pixels of low phi last; the skeleton's pixels then join
+    the neighbour of nearest mean colour. (H, W), (H, W), (H, W, 3) -> (H, W).
     """
-    near = np.clip(psi / max(float(psi.max()), 1e-9), 0, 1)
-    ease = phi**0.25
-    order = (1 - ease) * (1 - phi) + ease * near
-    labels = thin_background(labels, order, 1024)
+    labels = thin_background(labels, 1 - phi, PHI_BINS)
     _give_to_nearest_color(labels, lab.astype(np.float64))
     return labels
 
@@ -222,13 +228,14 @@ def _give_to_nearest_color(labels: NDArray[np.int32], lab: NDArray[np.float64]) 
 
 
 def turbopixels_steps(
-    image: Any, n_segments: int = 250, *, max_iterations: int = 600
+    image: Any, n_segments: int = 250, *, nu: float = 0.04, max_iterations: int = 600
 ) -> Iterator[TurboPixelsState]:
     """Yield the level set at the start, every 6 time steps, and at the end.
 
     Args:
         image: (H, W, 3), RGB, uint8 or float in [0, 1].
         n_segments: K, the number of seeds, up to the rounding to rows and columns.
+        nu: as for `turbopixels`.
         max_iterations: time steps at most, each of 1/2: at full speed a curve moves half a pixel.
 
     Yields:
@@ -243,19 +250,21 @@ def turbopixels_steps(
         raise ValueError(
             f"n_segments must lie between 1 and the image's {n_pixels} pixels, got {n_segments}"
         )
+    if not (nu > 0 and np.isfinite(nu)):
+        raise ValueError(f"nu must be positive and finite, got {nu}")
     if max_iterations < 1:
         raise ValueError(f"max_iterations must be at least 1, got {max_iterations}")
-    return _evolution(rgb_to_lab_array(image), n_segments, max_iterations)
+    return _evolution(rgb_to_lab_array(image), n_segments, nu, max_iterations)
 
 
 def _evolution(
-    lab: NDArray[np.float32], n_segments: int, max_iterations: int
+    lab: NDArray[np.float32], n_segments: int, nu: float, max_iterations: int
 ) -> Iterator[TurboPixelsState]:
-    height, width, _ = lab.shape
+    grid = Grid.over(lab.shape[0], lab.shape[1], n_segments)
     gradient = gradient_magnitude(lab)
-    phi = affinity(gradient, np.sqrt(height * width / n_segments))
+    phi = affinity(gradient, grid.spacing, nu)
     phi_y, phi_x = (np.gradient(phi, axis=a) if phi.shape[a] > 1 else 0 * phi for a in (0, 1))
-    seeds = place_seeds(gradient, n_segments)
+    seeds = place_seeds(gradient, grid.rows, grid.cols, int(grid.spacing / 6))
     psi, labels = initial_level_set(seeds, phi.shape)
     iteration, growing = 0, True
     while growing and iteration < max_iterations and (labels < 0).any():
@@ -263,19 +272,20 @@ def _evolution(
         skeleton = background_skeleton(psi, labels)
         yield TurboPixelsState(iteration, psi.copy(), labels.copy(), skeleton, phi, seeds, False)
         band = narrow_band(psi, BAND)
-        fields = [extend(field, feet, band) for field in (phi, phi_x, phi_y)]
+        speeds = extend(phi, feet, band), extend(phi_x, feet, band), extend(phi_y, feet, band)
         grown = 0
         for _ in range(STEPS_PER_ROUND):
-            grown += change_sides(psi, step(psi, band, *fields, skeleton), labels, band)
+            grown += change_sides(psi, step(psi, band, *speeds, skeleton), labels, band)
             iteration += 1
-        growing = grown >= STOP * STEPS_PER_ROUND * labels.size or np.mean(labels >= 0) < 0.5
-    labels = final_labels(psi, labels, phi, lab)
+        growth = grown / (STEPS_PER_ROUND * labels.size)
+        growing = growth >= STOP or bool(np.mean(labels >= 0) < 0.5)
+    labels = final_labels(labels, phi, lab)
     skeleton = np.zeros(labels.shape, bool)
     yield TurboPixelsState(iteration, psi, labels, skeleton, phi, seeds, True)
 
 
 def turbopixels(
-    image: Any, n_segments: int = 250, *, max_iterations: int = 600
+    image: Any, n_segments: int = 250, *, nu: float = 0.04, max_iterations: int = 600
 ) -> NDArray[np.int32]:
     """Segment an image into compact superpixels by level-set dilation (Levinshtein et al. 2009).
 
@@ -283,6 +293,8 @@ def turbopixels(
         image: (H, W, 3), RGB, uint8 or float in [0, 1].
         n_segments: K, about how many superpixels to make, at most H * W; rounded to a grid of
             seeds, of which every one becomes a superpixel.
+        nu: the normalised gradient E at which the speed falls to 1 / e. Less follows edges more
+            closely, more gives more compact superpixels and is faster; the authors' is 0.08.
         max_iterations: time steps at most; the method stops before, once the regions hardly grow.
 
     Returns:
@@ -292,6 +304,6 @@ def turbopixels(
     Raises:
         ValueError: the image or a parameter is not as above.
     """
-    for state in turbopixels_steps(image, n_segments, max_iterations=max_iterations):  # noqa: B007
+    for state in turbopixels_steps(image, n_segments, nu=nu, max_iterations=max_iterations):  # noqa: B007
         pass
     return state.labels
