@@ -1,0 +1,17 @@
+"""You round the centre to a pixel and change `centers` with it; measure from where it is."""
+
+
+def assign_pixels(lab, centers, S, m):
+    height, width = lab.shape[:2]
+    y, x = np.mgrid[:height, :width]
+    pixels = np.dstack([lab, x, y]).astype(float)
+    centers[:, 3:] = np.round(centers[:, 3:])
+    labels = np.full((height, width), -1)
+    distance = np.full((height, width), np.inf)
+    for k, (x_k, y_k) in enumerate(centers[:, 3:]):
+        seen = (abs(x - x_k) <= S) & (abs(y - y_k) <= S)
+        d = np.where(seen, slic_distance(pixels, centers[k], S, m), np.inf)
+        closer = d < distance
+        distance[closer] = d[closer]
+        labels[closer] = k
+    return labels, distance

@@ -1,0 +1,17 @@
+"""You cut x_k - S off to an integer, which lets in a column too many on the left: round it up."""
+
+
+def assign_pixels(lab, centers, S, m):
+    height, width = lab.shape[:2]
+    y, x = np.mgrid[:height, :width]
+    pixels = np.dstack([lab, x, y]).astype(float)
+    labels = np.full((height, width), -1)
+    distance = np.full((height, width), np.inf)
+    for k, (x_k, y_k) in enumerate(centers[:, 3:]):
+        rows = slice(max(int(y_k - S), 0), int(y_k + S) + 1)
+        cols = slice(max(int(x_k - S), 0), int(x_k + S) + 1)
+        d = slic_distance(pixels[rows, cols], centers[k], S, m)
+        closer = d < distance[rows, cols]
+        distance[rows, cols][closer] = d[closer]
+        labels[rows, cols][closer] = k
+    return labels, distance
