@@ -188,7 +188,10 @@ def _merge(
     """Step 2: the parent of every piece (n,); size, color and the lists become the merged ones'."""
     head, tail, after, other = neighbours
     n = len(size)
-    mean = color / size.reshape(-1, 1)
+    mean = np.empty_like(color)
+    for i in range(n):
+        for c in range(3):
+            mean[i, c] = color[i, c] / size[i]
     parent = np.arange(n).astype(np.int32)
     # By size, then in reading order. With more than max_regions regions the smallest is below
     # their mean size, so a larger one never has its turn.
@@ -198,8 +201,12 @@ def _merge(
     regions = n
     while queue:
         s, i = divmod(heapq.heappop(queue), n)
-        if parent[i] != i or size[i] != s:
-            continue  # it has become part of another region, or has grown
+        if parent[i] != i:
+            continue  # it has become part of another region
+        if size[i] != s:  # it has grown; its turn comes later
+            if size[i] <= largest:
+                heapq.heappush(queue, size[i] * n + i)
+            continue
         if s >= min_size and regions <= max_regions:
             break
         nearest, least = -1, np.inf
@@ -216,12 +223,13 @@ def _merge(
         keep, gone = min(i, nearest), max(i, nearest)
         parent[gone] = keep
         size[keep] += size[gone]
-        color[keep] += color[gone]
-        mean[keep] = color[keep] / size[keep]
+        for c in range(3):
+            color[keep, c] += color[gone, c]
+            mean[keep, c] = color[keep, c] / size[keep]
         after[tail[keep]], tail[keep] = head[gone], tail[gone]
         regions -= 1
-        if size[keep] <= largest:
-            heapq.heappush(queue, size[keep] * n + keep)
+        if keep == i and size[i] <= largest:  # the other is in the queue still
+            heapq.heappush(queue, size[i] * n + i)
     return parent
 
 

@@ -140,7 +140,8 @@ def in_cell_order(
             left, right = cols[q], cols[q + 1]
             for y in range(rows[r], rows[r + 1]):
                 for c in range(3):
-                    pixels[c, n : n + right - left] = lab[c, y, left:right]
+                    for x in range(left, right):
+                        pixels[c, n + x - left] = lab[c, y, x]
                 n += right - left
     return pixels
 
@@ -156,7 +157,8 @@ def in_image_order(
         for q in range(len(cols) - 1):
             left, right = cols[q], cols[q + 1]
             for y in range(rows[r], rows[r + 1]):
-                image[y, left:right] = values[n : n + right - left]
+                for x in range(left, right):
+                    image[y, x] = values[n + x - left]
                 n += right - left
     return image
 
@@ -232,22 +234,22 @@ def assign(
     labels are -1 and all sums 0.
     """
     n_rows, n_cols = len(rows) - 1, len(cols) - 1
-    largest = np.diff(rows).max() * np.diff(cols).max()
+    # Cells differ by one row and column at most.
+    largest = (rows[1] - rows[0] + 1) * (cols[1] - cols[0] + 1)
     best, before = np.empty(largest, np.float32), np.empty(largest, np.int32)
     xs, ys = np.empty_like(best), np.empty_like(best)
     first = 0  # pixel of the cell
     for r in range(n_rows):
         for q in range(n_cols):
-            height, width = rows[r + 1] - rows[r], cols[q + 1] - cols[q]
-            last = first + height * width
+            width = cols[q + 1] - cols[q]
+            last = first + (rows[r + 1] - rows[r]) * width
             L, a, b = pixels[0, first:last], pixels[1, first:last], pixels[2, first:last]
             own = labels[first:last]
-            before[: len(own)] = own
-            own[:] = -1
-            best[:] = np.inf
-            for y in range(height):
-                for x in range(width):
-                    xs[y * width + x], ys[y * width + x] = cols[q] + x, rows[r] + y
+            i = 0
+            for y in range(rows[r], rows[r + 1]):
+                for x in range(cols[q], cols[q + 1]):
+                    before[i], own[i], best[i], xs[i], ys[i] = own[i], -1, np.inf, x, y
+                    i += 1
             for i in range(max(r - 1, 0), min(r + 2, n_rows)):
                 for j in range(max(q - 1, 0), min(q + 2, n_cols)):
                     k = i * n_cols + j
