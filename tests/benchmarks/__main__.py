@@ -1,4 +1,4 @@
-"""Run all benchmarks, or those named, one after the other: `python -m tests.benchmarks [NAME …]`."""
+"""Run all benchmarks or those named, one by one: `python -m tests.benchmarks [NAME …]`."""
 
 from __future__ import annotations
 
