@@ -349,7 +349,7 @@ figure_grid(
 # %%
 rocket, cat = data.rocket(), data.chelsea()
 failures = [
-    (astronaut, np.s_[330:490, 0:160], slic(astronaut, 120, 40.0)),
+    (astronaut, np.s_[340:500, 340:500], slic(astronaut, 120, 40.0)),
     (rocket, np.s_[200:360, 60:220], slic(rocket, 150)),
     (cat, np.s_[120:280, 20:180], slic(cat, 250, 1.0)),
 ]
@@ -458,7 +458,7 @@ for name, space in (("RGB", pairs.astype(float)), ("CIELAB", in_lab)):
 # unnoticed for long; on the coffee photograph it fails at once. Try your code on an oblong image.
 
 # %%
-x, y = slic_steps(coffee, 20).__next__().centers[-1, 3:].int().tolist()
+x, y = next(slic_steps(coffee, 20)).centers[-1, 3:].int().tolist()
 print("last seed at x, y =", (x, y), "in an image of height, width =", coffee.shape[:2])
 try:
     coffee[x, y]
