@@ -81,7 +81,13 @@ def _grade_exercise(
         checks = _checked(assignment, exercise, student, seed)
     finally:
         student.close()
-    return _exercise_result(exercise, checks, source, student.printed.decode(errors="replace"))
+    return _exercise_result(exercise, checks, source, visible(student.printed))
+
+
+def visible(printed: bytes) -> str:
+    """What a cell printed, without characters that steer a terminal or the direction of text."""
+    text = printed.decode(errors="replace")
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
 
 
 def _checked(

@@ -12,6 +12,7 @@ import builtins
 import contextlib
 import hmac
 import os
+import re
 import secrets
 import select
 import time
@@ -31,6 +32,12 @@ KNOWN_ERRORS = {
     for name, value in vars(builtins).items()
     if isinstance(value, type) and issubclass(value, BaseException)
 } | {"LinAlgError", "AxisError", "UFuncTypeError", "ForbiddenImport"}
+PLAIN_WORDS = """is a an the has of type and or too many items nested deeply return numbers strings
+lists dicts arrays tensors array plain numpy dtype object only str keys travel dict key int float
+bool bytes None complex tuple list set range function generator method module builtins torch
+matrix MaskedArray ma core Tensor datetime64 timedelta64 sparse quantized tensor dense one large to
+send over MB more than digits 256 400 that cannot be sent NoneType map filter zip slice"""
+VOCABULARY = frozenset(re.findall(r"\w+", PLAIN_WORDS))
 WORDS = {
     "memory": "used more memory than the exercise allows",
     "processes": "started more processes than the exercise allows",
@@ -177,9 +184,7 @@ class SandboxedStudent(Student):
         if kind == "missing":
             raise StudentError(f"{name} is not defined in your cell", kind="missing")
         if kind == "bad value":
-            # Says what type came back; the worker may lie, so that only the plain words pass.
-            text = str(reply.get("message"))[:200]
-            raise StudentError(f"the returned value {text}", kind="bad value")
+            raise StudentError(f"the returned value {_known(reply)}", kind="bad value")
         known = name if name in KNOWN_ERRORS else "an exception of its own"
         place = self._place(cell, line)
         raise StudentError(f"raised {known}{place}", type_name=name, line=line)
@@ -189,7 +194,8 @@ class SandboxedStudent(Student):
         whose = "your cell" if cell == self.exercise else f"your answer to {cell}, which this uses,"
         if not cell:
             whose = "a given cell (not your fault, tell your instructor)"
-        text = f"{whose} raised {name}: {str(reply.get('message'))[:500]}"
+        words = "".join(c if c.isprintable() else " " for c in str(reply.get("message"))[:500])
+        text = f"{whose} raised {name}: {words}"
         line = _line(reply.get("line"))
         return StudentError(
             text + self._place(cell, line), type_name=name, line=line, kind="exception"
@@ -242,6 +248,14 @@ def _complete(incoming: bytearray) -> bool:
 def _word(value: Any) -> str:
     text = str(value)[:60]
     return text if text.isidentifier() else "an exception"
+
+
+def _known(reply: dict[str, Any]) -> str:
+    """The worker's words about a value it could not send, if they can carry nothing else."""
+    text = str(reply.get("message"))[:200]
+    if all(word in VOCABULARY for word in re.findall(r"\w+", text)):
+        return text
+    return "cannot be sent: return numbers, strings, lists, dicts, arrays or tensors"
 
 
 def _line(value: Any) -> int | None:

@@ -216,7 +216,7 @@ class _Decoder:
             raise WireError("is no message") from None
         array.reshape(-1).view(np.uint8)[:] = np.frombuffer(self.arrays, np.uint8, size, offset)
         if kind == np.bool_:  # any byte but 0 and 1 is no bool
-            array = array.view(np.uint8) != 0
+            array = np.asarray(array.view(np.uint8) != 0)
         if tag == "s":
             return array[()] if array.ndim == 0 else _no_scalar()
         if tag == "T":

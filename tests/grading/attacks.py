@@ -26,7 +26,7 @@ def nonce():
     f = sys._getframe()
     while f:
         for value in list(f.f_locals.values()):
-            if isinstance(value, dict) and "nonce" in value:
+            if type(value) is dict and type(value.get("nonce")) is str:
                 return value["nonce"]
         f = f.f_back
     return "0" * 32
@@ -59,7 +59,8 @@ ATTACKS: dict[str, str] = {
         "builtins.all = builtins.any = lambda x: True\nbuiltins.type = lambda *a: int\n",
     ),
     "equal_to_all": area(
-        "return Any(0)", "class Any(int):\n    __eq__ = lambda s, o: True\n    __hash__ = int.__hash__"
+        "return Any(0)",
+        "class Any(int):\n    __eq__ = lambda s, o: True\n    __hash__ = int.__hash__",
     ),
     "array_subclass": area(
         "return np.zeros(1).view(A)",
@@ -84,7 +85,8 @@ ATTACKS: dict[str, str] = {
     ),
     "pickle_bytes": area("import pickle\nreturn pickle.dumps(print)"),
     "dict_subclass": area(
-        "return D(ok=True)", "class D(dict):\n    def __eq__(s, o): return True\n    def items(s): 1/0"
+        "return D(ok=True)",
+        "class D(dict):\n    def __eq__(s, o): return True\n    def items(s): 1/0",
     ),
     "string_subclass": area("return S('7')", "class S(str):\n    __eq__ = lambda s, o: True"),
     "bool_for_int": area("return True"),
@@ -94,7 +96,9 @@ ATTACKS: dict[str, str] = {
     "deep_list": area("x = []\nfor _ in range(100_000):\n    x = [x]\nreturn x"),
     "own_cycle": area("x = []\nx.append(x)\nreturn x"),
     "generator": area("yield mask.sum()"),
-    "lazy_lie": area("return L()", "class L:\n    def __array__(s, *a, **k): return 1\n    shape = ()"),
+    "lazy_lie": area(
+        "return L()", "class L:\n    def __array__(s, *a, **k): return 1\n    shape = ()"
+    ),
     # the visible check's answer, nothing more
     "hard_coded": area("return 6 if mask.shape == (2, 3) else -1"),
     # ends and endless
@@ -130,7 +134,8 @@ ATTACKS: dict[str, str] = {
         "    except BaseException: pass"
     ),
     "loop_at_exit": area(
-        "import sys\nsys.exit(3)", "import atexit\natexit.register(lambda: [0 for _ in iter(int, 1)])"
+        "import sys\nsys.exit(3)",
+        "import atexit\natexit.register(lambda: [0 for _ in iter(int, 1)])",
     ),
     "sleep": area("import time\ntime.sleep(3600)"),
     "recursion": area("import sys\nsys.setrecursionlimit(10**9)\nreturn area(mask)"),
@@ -195,7 +200,9 @@ ATTACKS: dict[str, str] = {
         "import socket\ns = socket.create_connection(('127.0.0.1', PLACES['port']), 1)\n"
         "s.send(b'hello')\nreturn -1"
     ),
-    "network_web": area("import urllib.request as u\nreturn len(u.urlopen('http://1.1.1.1', timeout=1).read())"),
+    "network_web": area(
+        "import urllib.request as u\nreturn len(u.urlopen('http://1.1.1.1', timeout=1).read())"
+    ),
     "socket_abstract": area(
         "import socket\ns = socket.socket(socket.AF_UNIX)\ns.bind('\\0segedu')\ns.listen()\nreturn -1"
     ),
@@ -294,7 +301,7 @@ ATTACKS: dict[str, str] = {
     "guess_nonce": area(
         "import gc\n"
         "for o in gc.get_objects():\n"
-        "    if type(o) is dict and 'nonce' in o: send(reply(-1, o['nonce']))\n"
+        "    if type(o) is dict and type(o.get('nonce')) is str: send(reply(-1, o['nonce']))\n"
         "return -1",
         WIRE,
     ),
@@ -311,7 +318,9 @@ ATTACKS: dict[str, str] = {
         "b'1' * (1 << 20)))\nos._exit(0)",
         WIRE,
     ),
-    "shape_bomb": area("send(reply(['a', 'uint8', [0, 2**28, 2**28, 2**28], 0, 0]))\nos._exit(0)", WIRE),
+    "shape_bomb": area(
+        "send(reply(['a', 'uint8', [0, 2**28, 2**28, 2**28], 0, 0]))\nos._exit(0)", WIRE
+    ),
     "negative_shape": area("send(reply(['a', 'uint8', [-1, -4], 0, 4]))\nos._exit(0)", WIRE),
     "bad_dtype": area("send(reply(['a', 'O', [1], 0, 8]))\nos._exit(0)", WIRE),
     "bad_unicode": area("send(frame(b'\\xff\\xfe\\x00[' * 9))\nos._exit(0)", WIRE),
@@ -349,8 +358,12 @@ ATTACKS: dict[str, str] = {
     # what a report shows
     "leak_by_print": area("print('LEAK', mask.tolist())\nreturn -1"),
     "leak_by_exception": area("raise ValueError('LEAK' + str(mask.tolist()))"),
-    "leak_by_type": area("raise type('LEAK' + ''.join(map(str, mask.ravel() * 1)), (Exception,), {})"),
+    "leak_by_type": area(
+        "raise type('LEAK' + ''.join(map(str, mask.ravel() * 1)), (Exception,), {})"
+    ),
     "leak_by_value": area("return {'LEAK' + str(mask.shape): object()}"),
+    "leak_by_class": area("return type('LEAK' + ''.join(map(str, mask.ravel() * 1)), (), {})()"),
+    "leak_by_key": area("return {1: 2, ('LEAK', *mask.shape): 3}"),
     "script_in_exception": area("raise ValueError('<script>alert(1)</script>')"),
     "script_in_load": "raise ValueError('<script>alert(1)</script>')",
     "script_in_print": "print('<script>alert(1)</script><img src=x onerror=alert(1)>')\n"

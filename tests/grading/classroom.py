@@ -123,7 +123,10 @@ CLASS: dict[str, tuple[Any, float]] = {
     "peter": (repriced(), 0),
     "radia": (edited(filling="raise RuntimeError('no')"), 5),
     "sophie": (edited(area="def area(mask):\n    return [0] * 10**9"), 3),
-    "tim": (edited(area="import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nos._exit(0)"), 3),
+    "tim": (
+        edited(area="import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nos._exit(0)"),
+        3,
+    ),
     "ursula": ({"cells": "none", "nbformat": 4}, 0),
     "vint": (edited(area="def area(mask):\n    return '<script>alert(1)</script>'"), 3),
 }

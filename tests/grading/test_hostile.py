@@ -110,7 +110,7 @@ def test_an_attack_earns_nothing_and_ends_in_time(outcome: Outcome, name: str):
 @pytest.mark.parametrize("name", ATTACKS)
 def test_an_attack_leaks_nothing_into_its_report(outcome: Outcome, name: str):
     page = (outcome.folder / "feedback" / f"{name}.html").read_text()
-    shown = page.split('<details><summary>Your answer</summary>')[0]
+    shown = page.split("<details><summary>Your answer</summary>")[0]
     exercises = outcome.results[name]["exercises"]
     told = json.dumps([{**e, "source": ""} for e in exercises])
     for secret in SECRETS:
