@@ -56,6 +56,35 @@ def is_simple(inside: NDArray[np.bool_], y: int, x: int) -> bool:
 
 
 @njit(cache=True, nogil=True, inline="always")
+def _neighbours(psi: Any, y: int, x: int) -> tuple[Any, Any, Any, Any, Any, Any, Any, Any, Any]:
+    """The 3 x 3 values around a pixel in reading order; the border's are repeated beyond it."""
+    height, width = psi.shape
+    n, s = max(y - 1, 0), min(y + 1, height - 1)
+    w, e = max(x - 1, 0), min(x + 1, width - 1)
+    return (
+        psi[n, w], psi[n, x], psi[n, e],
+        psi[y, w], psi[y, x], psi[y, e],
+        psi[s, w], psi[s, x], psi[s, e],
+    )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def normal_and_curvature(psi: NDArray[np.float64], y: int, x: int) -> tuple[float, float, float]:
+    """Outward normal N = grad psi / |grad psi| and curvature div N, by central differences.
+
+    The curvature of a disk of radius r is 1 / r. What is finer than the grid (above 1) is cut off.
+    """
+    nw, n, ne, w, c, e, sw, s, se = _neighbours(psi, y, x)
+    dx, dy = (e - w) / 2, (s - n) / 2
+    dxx, dyy, dxy = e - 2 * c + w, s - 2 * c + n, (se - sw - ne + nw) / 4
+    length = np.sqrt(dx * dx + dy * dy)
+    if length < 1e-6:
+        return 0.0, 0.0, 0.0
+    curvature = (dxx * dy * dy - 2 * dx * dy * dxy + dyy * dx * dx) / length**3
+    return dx / length, dy / length, min(max(curvature, -1.0), 1.0)
+
+
+@njit(cache=True, nogil=True, inline="always")
 def _crossing(psi: Any, y: int, x: int, dy: int, dx: int) -> float:
     """Steps from a pixel to the zero level along an axis, signed; 2 when there is none near."""
     height, width = psi.shape
@@ -74,7 +103,8 @@ def _crossing(psi: Any, y: int, x: int, dy: int, dx: int) -> float:
 def _feet_near_curve(psi: NDArray[np.float64], feet: NDArray[np.float64]) -> None:
     """Feet of the pixels with a neighbour on the other side; infinite for all others.
 
-    Between its crossings a along x and b along y, the curve is the line x / a + y / b = 1.
+    Between its crossings at a along x and b along y, the curve is the line x / a + y / b = 1. Where
+    it crosses one axis only, the line there is at right angles to the gradient.
     """
     height, width = psi.shape
     for y in range(height):
@@ -82,14 +112,15 @@ def _feet_near_curve(psi: NDArray[np.float64], feet: NDArray[np.float64]) -> Non
             a, b = _crossing(psi, y, x, 0, 1), _crossing(psi, y, x, 1, 0)
             if abs(a) > 1 and abs(b) > 1:
                 feet[y, x] = np.inf
-            elif abs(b) > 1:
-                feet[y, x, 0], feet[y, x, 1] = x + a, y
-            elif abs(a) > 1:
-                feet[y, x, 0], feet[y, x, 1] = x, y + b
+                continue
+            if abs(a) > 1 or abs(b) > 1:
+                nx, ny, _ = normal_and_curvature(psi, y, x)
+                along = a * nx if abs(b) > 1 else b * ny
+                px, py = along * nx, along * ny
             else:
                 square = max(a * a + b * b, 1e-300)
-                feet[y, x, 0] = x + a * b * b / square
-                feet[y, x, 1] = y + a * a * b / square
+                px, py = a * b * b / square, a * a * b / square
+            feet[y, x, 0], feet[y, x, 1] = x + px, y + py
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -133,7 +164,7 @@ def signed_distance(psi: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDAr
     for y in range(height):
         for x in range(width):
             d = np.sqrt(distance[y, x])
-            distance[y, x] = -d if psi[y, x] < 0 else d
+            distance[y, x] = -max(d, 1e-9) if psi[y, x] < 0 else d
     return distance, feet
 
 
@@ -168,35 +199,6 @@ def extend(
         lower = (1 - u) * field[y1, x0] + u * field[y1, x1]
         values[i] = (1 - v) * upper + v * lower
     return values
-
-
-@njit(cache=True, nogil=True, inline="always")
-def _neighbours(psi: Any, y: int, x: int) -> tuple[Any, Any, Any, Any, Any, Any, Any, Any, Any]:
-    """The 3 x 3 values around a pixel in reading order; the border's are repeated beyond it."""
-    height, width = psi.shape
-    n, s = max(y - 1, 0), min(y + 1, height - 1)
-    w, e = max(x - 1, 0), min(x + 1, width - 1)
-    return (
-        psi[n, w], psi[n, x], psi[n, e],
-        psi[y, w], psi[y, x], psi[y, e],
-        psi[s, w], psi[s, x], psi[s, e],
-    )  # fmt: skip
-
-
-@njit(cache=True, nogil=True)
-def normal_and_curvature(psi: NDArray[np.float64], y: int, x: int) -> tuple[float, float, float]:
-    """Outward normal N = grad psi / |grad psi| and curvature div N, by central differences.
-
-    The curvature of a disk of radius r is 1 / r. What is finer than the grid (above 1) is cut off.
-    """
-    nw, n, ne, w, c, e, sw, s, se = _neighbours(psi, y, x)
-    dx, dy = (e - w) / 2, (s - n) / 2
-    dxx, dyy, dxy = e - 2 * c + w, s - 2 * c + n, (se - sw - ne + nw) / 4
-    length = np.sqrt(dx * dx + dy * dy)
-    if length < 1e-6:
-        return 0.0, 0.0, 0.0
-    curvature = (dxx * dy * dy - 2 * dx * dy * dxy + dyy * dx * dx) / length**3
-    return dx / length, dy / length, min(max(curvature, -1.0), 1.0)
 
 
 @njit(cache=True, nogil=True)
@@ -249,58 +251,62 @@ def _label_beside(labels: Any, y: int, x: int) -> int:
 
 
 @njit(cache=True, nogil=True)
-def thin_background(
-    labels: NDArray[np.int32], order: NDArray[np.float64], n_bins: int
-) -> NDArray[np.int32]:
+def thin_background(labels: NDArray[np.int32], order: NDArray[np.int64]) -> NDArray[np.int32]:
     """Homotopic thinning: give away the background's simple pixels, those of lowest order first.
 
-    labels (H, W), -1 in the background; order (H, W) in [0, 1] -> labels with -1 on the skeleton
-    alone: lines one pixel wide, 8-connected, around every label and without loose ends. A pixel
-    given away takes its neighbour's label. The order is rounded to `n_bins` bins, each a queue, so
-    that the time is linear in the pixels.
+    labels (H, W), -1 in the background; order (H, W), small numbers from 0 on -> labels with -1 on
+    the skeleton alone: lines one pixel wide, 8-connected, around every label and without loose
+    ends. A pixel given away takes its neighbour's label. Pixels of one order go in reading order,
+    else lines that two rows are equally entitled to would zigzag between them.
     """
     height, width = labels.shape
     labels = labels.copy()
     inside = labels >= 0
-    head, tail = np.full(n_bins + 1, -1), np.full(n_bins + 1, -1)
+    # A linked list of pixels for each order: the time stays linear in the pixels.
+    head = np.full(order.max() + 1, -1)
     after = np.full(height * width, -1)
     queued = np.zeros((height, width), np.bool_)
     for y in range(height):
         for x in range(width):
             if not inside[y, x] and _label_beside(labels, y, x) >= 0:
-                _enqueue(head, tail, after, queued, order, 0, y, x)
+                _enqueue(head, after, queued, order[y, x], y, x)
     current = 0
-    while current <= n_bins:
-        pixel = head[current]
-        if pixel < 0:
+    while current < len(head):
+        if head[current] < 0:
             current += 1
             continue
-        head[current] = after[pixel]
-        y, x = pixel // width, pixel % width
-        queued[y, x] = False
-        if not is_simple(inside, y, x):
-            continue
-        inside[y, x] = True
-        labels[y, x] = _label_beside(labels, y, x)
-        for dy, dx in _RING:
-            y_, x_ = y + dy, x + dx
-            if 0 <= y_ < height and 0 <= x_ < width and not (inside[y_, x_] or queued[y_, x_]):
-                _enqueue(head, tail, after, queued, order, current, y_, x_)
+        for pixel in _take_all(head, after, current):
+            y, x = pixel // width, pixel % width
+            queued[y, x] = False
+            if not is_simple(inside, y, x):
+                continue
+            inside[y, x] = True
+            labels[y, x] = _label_beside(labels, y, x)
+            for dy, dx in _RING:
+                y_, x_ = y + dy, x + dx
+                if 0 <= y_ < height and 0 <= x_ < width and not (inside[y_, x_] or queued[y_, x_]):
+                    _enqueue(head, after, queued, max(order[y_, x_], current), y_, x_)
     return labels
 
 
 @njit(cache=True, nogil=True, inline="always")
-def _enqueue(
-    head: Any, tail: Any, after: Any, queued: Any, order: Any, current: int, y: int, x: int
-) -> None:
-    """Put a pixel at the end of its bin, or of the current one if its own has passed."""
-    width = order.shape[1]
-    bin_ = max(current, int(order[y, x] * (len(head) - 1)))
-    pixel = y * width + x
-    after[pixel] = -1
-    if head[bin_] < 0:
-        head[bin_] = pixel
-    else:
-        after[tail[bin_]] = pixel
-    tail[bin_] = pixel
+def _enqueue(head: Any, after: Any, queued: Any, order: int, y: int, x: int) -> None:
+    pixel = y * queued.shape[1] + x
+    after[pixel] = head[order]
+    head[order] = pixel
     queued[y, x] = True
+
+
+@njit(cache=True, nogil=True)
+def _take_all(head: Any, after: Any, order: int) -> Any:
+    """Empty the list of one order; its pixels in reading order."""
+    n, pixel = 0, head[order]
+    while pixel >= 0:
+        n, pixel = n + 1, after[pixel]
+    pixels = np.empty(n, np.int64)
+    pixel = head[order]
+    for i in range(n):
+        pixels[i], pixel = pixel, after[pixel]
+    head[order] = -1
+    pixels.sort()
+    return pixels

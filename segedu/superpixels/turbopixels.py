@@ -180,9 +180,8 @@ def step(
 
 def background_skeleton(psi: NDArray[np.float64], labels: NDArray[np.int32]) -> NDArray[np.bool_]:
     """The lines halfway between regions: the background thinned from near to far; (H, W) bool."""
-    farthest = max(float(psi.max()), 1e-9)
-    n_bins = int(np.ceil(farthest * BINS_PER_PIXEL))
-    skeleton: NDArray[np.bool_] = thin_background(labels, np.clip(psi / farthest, 0, 1), n_bins) < 0
+    order = np.rint(np.maximum(psi, 0) * BINS_PER_PIXEL).astype(np.int64)
+    skeleton: NDArray[np.bool_] = thin_background(labels, order) < 0
     return skeleton
 
 
@@ -194,7 +193,7 @@ def final_labels(
     The background is thinned once more, its pixels of low phi last; the skeleton's pixels then join
     the neighbour of nearest mean colour. (H, W), (H, W), (H, W, 3) -> (H, W).
     """
-    labels = thin_background(labels, 1 - phi, PHI_BINS)
+    labels = thin_background(labels, np.rint((1 - phi) * PHI_BINS).astype(np.int64))
     _give_to_nearest_color(labels, lab.astype(np.float64))
     return labels
 
