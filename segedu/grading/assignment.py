@@ -267,6 +267,9 @@ def _exercises(
 ) -> tuple[Exercise, ...]:
     exercises: list[Exercise] = []
     answers = [cell for cell in cells if cell.solution and not cell.grade]
+    ids = [cell.grade_id for cell in cells if cell.grade_id]
+    if twice := sorted({name for name in ids if ids.count(name) > 1}):
+        raise AssignmentError(f"two cells have the same grade_id {twice[0]}")
     for name in (c.grade_id for c in answers):
         own = tuple(c for c in checks if c.exercise == name)
         test = next((c for c in cells if c.grade and c.grade_id == f"check_{name}"), None)
@@ -295,8 +298,6 @@ def _exercises(
     strays = sorted({c.exercise for c in checks} | set(settings) - {"*"})
     if unknown := [name for name in strays if name not in known]:
         raise AssignmentError(f"checks.py names {unknown[0]}, but no solution cell has that id")
-    if len(known) != len(exercises):
-        raise AssignmentError("two solution cells have the same grade_id")
     return tuple(exercises)
 
 

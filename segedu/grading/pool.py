@@ -185,7 +185,7 @@ def grade_on_cluster(
             client.submit(_grade_remotely, job, submission, pure=False, retries=1): submission
             for submission in submissions
         }
-        for future in as_completed(futures):
+        for future in as_completed(futures, loop=client.loop):
             submission = futures[future]
             problem = future.exception()
             if problem is None:

@@ -143,10 +143,10 @@ def _from_file(student: str, path: Path, origin: str, several: bool = False) -> 
     except OSError as error:
         problem = "is a symbolic link, which is not followed" if path.is_symlink() else str(error)
         return Submission(student, origin, problem=problem, notes=notes)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return Submission(student, origin, problem="is no regular file", notes=notes)
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            return Submission(student, origin, problem="is no regular file", notes=notes)
         data = file.read(MAX_NOTEBOOK + 1)
     return _sized(student, origin, data, notes)
 

@@ -1,7 +1,8 @@
 """Hostile answers to `area`: each wants points that it did not earn, or to do harm.
 
 `PLACES` in an attack stands for a dict of absolute paths: the hidden checks, another student's
-submission, the gradebook, the results, a file anyone may write. `SECRETS` must never reach a report.
+submission, the gradebook, the results, a file anyone may write.
+`SECRETS` must never reach a report.
 """
 
 from __future__ import annotations
@@ -204,7 +205,8 @@ ATTACKS: dict[str, str] = {
         "import urllib.request as u\nreturn len(u.urlopen('http://1.1.1.1', timeout=1).read())"
     ),
     "socket_abstract": area(
-        "import socket\ns = socket.socket(socket.AF_UNIX)\ns.bind('\\0segedu')\ns.listen()\nreturn -1"
+        "import socket\ns = socket.socket(socket.AF_UNIX)\n"
+        "s.bind('\\0segedu')\ns.listen()\nreturn -1"
     ),
     # what is there to read and to write
     "read_places": area(
@@ -214,7 +216,7 @@ ATTACKS: dict[str, str] = {
         "    try: print(name, open(place, 'rb').read()[:4000])\n"
         "    except Exception as e: print(name, type(e).__name__)\n"
         "print(dict(os.environ))\n"
-        "for root in ('/', '/work', '/root', '/home', '/etc', '/tmp', '/mnt', '/var', '/run', '/srv'):\n"
+        "for root in '/ /work /root /home /etc /tmp /mnt /var /run /srv'.split():\n"
         "    try: print(root, os.listdir(root))\n"
         "    except OSError as e: print(root, type(e).__name__)\n",
     ),
@@ -244,7 +246,8 @@ ATTACKS: dict[str, str] = {
         "return -1",
         "from segedu.grading import Assignment\n"
         "a = Assignment.load(PLACES['checks'].rsplit('/', 1)[0])\n"
-        "area = a.local_student('area', a.solutions['area']).namespace['area']\nprint('alice-was-here')",
+        "area = a.local_student('area', a.solutions['area']).namespace['area']\n"
+        "print('alice-was-here')",
     ),
     "become_root": area(
         "return -1",

@@ -86,7 +86,7 @@ def test_exact_dtype_and_container():
 
 
 def test_a_hint_is_a_sentence():
-    with pytest.raises(CheckFailed, match="it should be 2. Divide by n"):
+    with pytest.raises(CheckFailed, match=r"it should be 2\. Divide by n"):
         expect_array(1.0, 2.0, hint="divide by n")
 
 

@@ -55,7 +55,7 @@ def snapshot(*folders: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    """One batch with every attack and two honest students, graded twice over (old scores stay not)."""
+    """One batch with every attack and two honest students."""
     root = tmp_path_factory.mktemp("hostile")
     handed, folder, open_folder = root / "submissions", root / "grades", root / "open"
     open_folder.mkdir()
@@ -149,10 +149,10 @@ def test_no_process_is_left(outcome: Outcome):
         assert "98765" not in (process.info["cmdline"] or [])
         uid = process.info["uids"].real if process.info["uids"] else 0
         if FIRST_UID <= uid < FIRST_UID + SLOTS:
-            with (folder / str(uid - FIRST_UID)).open("w") as lock:
-                # Another grader holds its slot; a slot that is free must have no process.
-                with pytest.raises(BlockingIOError):
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = (folder / str(uid - FIRST_UID)).open("w")
+            # Another grader holds its slot; a slot that is free must have no process.
+            with lock, pytest.raises(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_the_gradebook_says_the_same(outcome: Outcome):

@@ -1,0 +1,305 @@
+"""A whole batch: 22 submissions of every kind to scores, files, gradebook, pages."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from segedu.cli import app
+from segedu.grading import engines
+from segedu.grading.batch import Options, Run, grade_batch
+from segedu.grading.results import read_json
+from segedu.grading.sandbox import SandboxError
+from tests.grading.classroom import (
+    CLASS,
+    RIGHT,
+    SOLUTIONS,
+    TINY,
+    edited,
+    hand_in,
+    make_class,
+    solved,
+)
+from tests.requirements_of_machine import REPOSITORY, needs_bubblewrap
+
+pytestmark = needs_bubblewrap
+
+
+@pytest.fixture(scope="module")
+def graded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, dict[str, float], Path]:
+    root = tmp_path_factory.mktemp("class")
+    deserved = make_class(root / "submissions")
+    run = grade_batch(root / "submissions", TINY, Options(root / "grades", seed=3))
+    return run, deserved, root
+
+
+def scores(folder: Path) -> dict[str, float]:
+    results = (read_json(p) for p in (folder / "results").glob("*.json"))
+    return {r["student"]: r["score"] for r in results if r}
+
+
+@pytest.mark.parametrize("student", CLASS)
+def test_everyone_gets_what_they_deserve(graded, student):
+    run, deserved, _ = graded
+    result = next(r for r in run.results if r["student"] == student)
+    assert result["score"] == deserved[student]
+    assert result["max_score"] == 6
+    assert result["sandbox"] == "bubblewrap"
+    assert "failed" not in result
+
+
+def test_feedback_names_the_misconception(graded):
+    run, _, root = graded
+    for student, words in (
+        ("barbara", "You count all pixels of the image instead of those in the mask."),
+        ("claude", "You divide by the highest value without subtracting the lowest first."),
+    ):
+        assert words in (root / "grades" / "feedback" / f"{student}.html").read_text()
+        assert words in (root / "grades" / "summary.html").read_text()
+    # A right answer elsewhere is not blamed.
+    ada = next(r for r in run.results if r["student"] == "ada")
+    assert not any(c["misconception"] for e in ada["exercises"] for c in e["checks"])
+
+
+@pytest.mark.parametrize(
+    ("student", "words"),
+    [
+        ("frances", "the answer is still to be written"),
+        ("leslie", "Cell area is missing."),
+        ("margaret", "SyntaxError"),
+        ("niklaus", "raised ZeroDivisionError in line 2: return 1 / 0"),
+        ("hedy", "took longer than the exercise allows"),
+        ("sophie", "used more memory than the exercise allows"),
+        ("grace", "ended the Python process"),
+        ("katherine", "The file is no notebook"),
+        ("peter", "had its points changed; the instructor&#39;s count"),
+    ],
+)
+def test_feedback_says_what_was_wrong(graded, student, words):
+    _, _, root = graded
+    assert words in (root / "grades" / "feedback" / f"{student}.html").read_text()
+
+
+def test_csv_has_a_line_a_student(graded):
+    _, deserved, root = graded
+    rows = list(csv.DictReader((root / "grades" / "grades.csv").open()))
+    assert {row["student"]: float(row["score"]) for row in rows} == deserved
+    barbara = next(row for row in rows if row["student"] == "barbara")
+    assert (barbara["area"], barbara["scale"], barbara["filling"]) == ("0", "3", "0")
+    assert barbara["percent"] == "50.0"
+    assert all(row["unsafe"] == "" for row in rows)
+
+
+def test_gradebook_agrees_and_formgrader_finds_the_notebooks(graded):
+    from nbgrader.api import Gradebook
+
+    run, deserved, root = graded
+    with Gradebook(run.gradebook) as book:
+        dicts = {s["student"]: s for s in book.submission_dicts("tiny")}
+        assert {s: d["score"] for s, d in dicts.items()} == deserved
+        assert all(d["max_score"] == 6 for d in dicts.values())
+        assert not any(d["needs_manual_grade"] for d in dicts.values())
+        comment = book.find_comment("area", "tiny", "tiny", "barbara").auto_comment
+        assert "You count all pixels" in comment
+        cells = {c.name for c in book.find_notebook("tiny", "tiny").grade_cells}
+        assert cells == {"check_area", "check_scale", "check_filling"}
+    notebook = json.loads((root / "grades/autograded/barbara/tiny/tiny.ipynb").read_text())
+    text = json.dumps(notebook)
+    assert "mask.size" in text
+    assert "0 of 2 points" in text
+
+
+def test_the_second_call_keeps_everything(graded):
+    run, deserved, root = graded
+    again = grade_batch(root / "submissions", TINY, Options(root / "grades", gradebook=""))
+    assert again.resumed == len(deserved)
+    assert again.store.seed == run.store.seed
+    assert scores(root / "grades") == deserved
+
+
+def test_the_same_seed_gives_the_same_results(tmp_path: Path):
+    hand_in(tmp_path / "in", "ada", solved(RIGHT))
+    hand_in(tmp_path / "in", "bo", edited(area="def area(mask):\n    return int(mask.sum()) + 1"))
+    options = {
+        name: Options(tmp_path / name, seed=s, gradebook="")
+        for name, s in (("a", 1), ("b", 1), ("c", 2))
+    }
+    messages = {}
+    for name, option in options.items():
+        run = grade_batch(tmp_path / "in", TINY, option)
+        messages[name] = [
+            c["message"] for r in run.results for e in r["exercises"] for c in e["checks"]
+        ]
+    assert messages["a"] == messages["b"]
+    assert messages["a"] != messages["c"]
+
+
+def test_a_resubmission_is_graded_anew_and_keeps_no_old_score(tmp_path: Path):
+    from nbgrader.api import Gradebook
+
+    handed, folder = tmp_path / "in", tmp_path / "out"
+    hand_in(handed, "ada", solved(RIGHT))
+    hand_in(handed, "bo", solved(RIGHT))
+    first = grade_batch(handed, TINY, Options(folder))
+    assert scores(folder) == {"ada": 6, "bo": 6}
+    with Gradebook(first.gradebook) as book:
+        book.find_grade("check_area", "tiny", "tiny", "bo").manual_score = 1.5
+        book.db.commit()
+    kill = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+    hand_in(handed, "ada", solved({"area": kill, "scale": kill, "filling": kill}))
+    second = grade_batch(handed, TINY, Options(folder))
+    assert second.resumed == 1
+    assert scores(folder) == {"ada": 0, "bo": 6}
+    with Gradebook(second.gradebook) as book:
+        assert book.find_submission("tiny", "ada").score == 0
+        grade = book.find_grade("check_area", "tiny", "tiny", "bo")
+        assert (grade.auto_score, grade.manual_score, grade.needs_manual_grade) == (2, 1.5, True)
+
+
+def test_a_killed_run_goes_on_where_it_was(tmp_path: Path):
+    handed, folder = tmp_path / "in", tmp_path / "out"
+    make_class(handed)
+    command = [sys.executable, "-m", "segedu.cli", "grade", str(handed), "--assignment", str(TINY)]
+    command += ["--output", str(folder), "--gradebook", "", "--processes", "1"]
+    process = subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(scores(folder) if folder.exists() else ()) < 4 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    kept = scores(folder)
+    assert 4 <= len(kept) < len(CLASS)
+    (folder / "results" / "ada.json").write_text('{"student": "ada", "score": 6')  # cut short
+    seed = (read_json(folder / "run.json") or {})["seed"]
+    run = grade_batch(handed, TINY, Options(folder, gradebook=""))
+    assert run.resumed == len(kept) - 1
+    assert run.store.seed == seed
+    assert scores(folder) == {s: score for s, (_, score) in CLASS.items()}
+
+
+def test_a_changed_assignment_is_graded_anew(tmp_path: Path):
+    import shutil
+
+    source = tmp_path / "tiny"
+    shutil.copytree(TINY, source)
+    hand_in(tmp_path / "in", "ada", solved(RIGHT))
+    grade_batch(tmp_path / "in", source, Options(tmp_path / "out", gradebook=""))
+    checks = source / "checks.py"
+    checks.write_text(checks.read_text() + "\n# changed\n")
+    from segedu.grading import pool
+
+    pool._assignment.cache_clear()
+    run = grade_batch(tmp_path / "in", source, Options(tmp_path / "out", gradebook=""))
+    assert run.resumed == 0
+    assert run.results[0]["score"] == 6
+
+
+def test_names_that_are_code_stay_names(tmp_path: Path):
+    handed, folder = tmp_path / "in", tmp_path / "out"
+    odd = ["<script>alert(1)<", "=cmd()", "Ann", "ann", "a b", "..evil"]
+    for student in odd:
+        hand_in(handed, student, solved(RIGHT))
+    run = grade_batch(handed, TINY, Options(folder))
+    assert sorted(r["student"] for r in run.results) == sorted(odd)
+    assert len(list((folder / "feedback").iterdir())) == len(odd)
+    pages = [p.read_text() for p in (*(folder / "feedback").iterdir(), folder / "summary.html")]
+    assert not any("<script" in page for page in pages)
+    assert any("&lt;script&gt;alert(1)&lt;" in page for page in pages)
+    rows = list(csv.DictReader((folder / "grades.csv").open()))
+    assert "'=cmd()" in {row["student"] for row in rows}
+    assert all(p.resolve().is_relative_to(folder) for p in folder.rglob("*"))
+
+
+def test_a_zip_is_graded(tmp_path: Path):
+    import zipfile
+
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        archive.writestr("Ada L_1_assignsubmission_file_/x.ipynb", json.dumps(solved(RIGHT)))
+        archive.writestr("../../bo.ipynb", json.dumps(solved({})))
+    options = Options(tmp_path / "out", gradebook="")
+    run = grade_batch(tmp_path / "export.zip", TINY, options)
+    assert {r["student"]: r["score"] for r in run.results} == {"Ada L_1": 6, "bo": 0}
+
+
+def test_on_a_dask_cluster(tmp_path: Path):
+    from distributed import LocalCluster
+
+    make_class(tmp_path / "in")
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        options = Options(tmp_path / "out", scheduler=cluster.scheduler_address, gradebook="")
+        run = grade_batch(tmp_path / "in", TINY, options)
+    assert {r["student"]: r["score"] for r in run.results} == {
+        student: score for student, (_, score) in CLASS.items()
+    }
+
+
+def test_without_a_sandbox_nothing_is_graded(tmp_path: Path, monkeypatch):
+    hand_in(tmp_path / "in", "ada", solved(RIGHT))
+    monkeypatch.setattr(engines.shutil, "which", lambda name: None)
+    with pytest.raises(SandboxError, match="apt-get install bubblewrap"):
+        grade_batch(tmp_path / "in", TINY, Options(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+    command = [
+        "grade",
+        str(tmp_path / "in"),
+        "--assignment",
+        str(TINY),
+        "--output",
+        str(tmp_path / "out"),
+    ]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 2
+    assert "docker: not installed" in result.output
+
+
+def test_unsafe_grades_are_marked_and_graded_again_in_a_sandbox(tmp_path: Path):
+    hand_in(tmp_path / "in", "ada", edited(area="while True: pass"))
+    folder = tmp_path / "out"
+    run = grade_batch(tmp_path / "in", TINY, Options(folder, unsafe=True, gradebook=""))
+    assert run.results[0]["score"] == 3
+    assert run.results[0]["sandbox"] == "unsafe"
+    assert ",unsafe\n" in (folder / "grades.csv").read_text()
+    for page in (folder / "feedback" / "ada.html", folder / "summary.html"):
+        assert "Graded without a sandbox" in page.read_text()
+    safe = grade_batch(tmp_path / "in", TINY, Options(folder, gradebook=""))
+    assert safe.resumed == 0
+    assert "Graded without a sandbox" not in (folder / "summary.html").read_text()
+
+
+def test_the_command_line(tmp_path: Path):
+    hand_in(tmp_path / "in", "ada", solved(RIGHT))
+    command = ["grade", str(tmp_path / "in"), "--assignment", "tiny", "--solutions", str(SOLUTIONS)]
+    result = CliRunner().invoke(app, [*command, "--output", str(tmp_path / "out"), "--seed", "9"])
+    assert result.exit_code == 0, result.output
+    assert "1 submissions, seed 9, sandbox bubblewrap; median 6 of 6 points" in result.output
+    for name in ("grades.csv", "summary.html", "feedback/ada.html", "gradebook.db", "run.json"):
+        assert (tmp_path / "out" / name).exists()
+    assert os.stat(tmp_path / "out" / "grades.csv").st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["in", "--assignment", "absent"], "no assignment absent"),
+        (["nowhere", "--assignment", "tiny"], "there is no nowhere"),
+        (["in", "--assignment", "tiny", "--gradebook", "nosql://x"], "the gradebook nosql://x"),
+    ],
+)
+def test_errors_are_sentences(tmp_path: Path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    hand_in(tmp_path / "in", "ada", solved(RIGHT))
+    result = CliRunner().invoke(app, ["grade", *arguments, "--solutions", str(SOLUTIONS)])
+    assert result.exit_code == 2
+    assert words in " ".join(result.output.split())
+    assert "Traceback" not in result.output

@@ -1,0 +1,55 @@
+"""An exercise runs with the cells it needs, and no others."""
+
+from __future__ import annotations
+
+import pytest
+
+from segedu.grading.names import imported_modules, names_of, needed, without_magics
+from tests.grading.classroom import tiny
+
+
+@pytest.mark.parametrize(
+    ("source", "defined", "used"),
+    [
+        ("import numpy as np, os.path", {"np", "os"}, set()),
+        ("from a.b import c as d", {"d"}, set()),
+        ("def f(x, y=z):\n    w = g(x)\n    return w", {"f"}, {"z", "g", "x", "w"}),
+        ("class A(B):\n    c = d", {"A"}, {"B", "c", "d"}),
+        ("a, (b, *c) = d", {"a", "b", "c"}, {"a", "b", "c", "d"}),
+        ("for i in range(3):\n    with x as y: pass", {"i", "y"}, {"i", "x", "y"}),
+        ("if (n := m): pass", {"n"}, {"n", "m"}),
+        ("%matplotlib inline\nimport torch", {"torch"}, set()),
+        ("def broken(:", set(), {"def", "broken"}),
+    ],
+)
+def test_names_of_a_cell(source, defined, used):
+    names = names_of(source)
+    assert names.defined == defined
+    assert names.used == used
+
+
+def test_needed_cells_follow_one_another():
+    sources = ["import a", "b = a", "print(b)", "def c(): return b", "d = 1"]
+    cells = [names_of(s) for s in sources]
+    assert needed(cells, frozenset({"c"})) == [0, 1, 3]
+    assert needed(cells, frozenset({"d"})) == [4]
+    assert needed(cells, frozenset({"e"})) == []
+
+
+def test_pieces_of_an_exercise():
+    assignment = tiny()
+    pieces = assignment.pieces("filling", assignment.solutions)
+    assert [p.grade_id for p in pieces] == ["", "area", "filling"]
+    alone = assignment.pieces("filling", {"filling": "def filling(m): return 1"})
+    assert [p.grade_id for p in alone] == ["filling"]
+    assert all("print(" not in p.source for p in pieces)
+
+
+def test_magics_keep_the_line_numbers():
+    source = "%%time\nx = 1\n    !ls\n%load_ext y\nz = 5 % 3"
+    assert without_magics(source) == "pass\nx = 1\n    pass\npass\nz = 5 % 3"
+
+
+def test_imported_modules():
+    source = "import a.b\nfrom c import d\ndef f():\n    import e\nfrom . import g"
+    assert imported_modules(source) == {"a.b", "c", "c.d", "e"}
