@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -31,7 +31,10 @@ def polygons(mask: NDArray[np.bool_]) -> list[list[float]]:
 
 
 def to_coco(
-    masks: dict[str, NDArray[np.bool_]], file_name: str = "image.png", image_id: int = 1
+    masks: dict[str, NDArray[np.bool_]],
+    file_name: str = "image.png",
+    image_id: int = 1,
+    segmentation: Literal["rle", "polygons"] = "rle",
 ) -> dict[str, Any]:
     """Write objects as COCO instances; every object is its own category, by name.
 
@@ -39,10 +42,12 @@ def to_coco(
         masks: name -> (H, W) bool; objects without a pixel are left out.
         file_name: of the image.
         image_id: of the image.
+        segmentation: what stands in COCO's field: the exact RLE (compressed, as text), or the
+            outlines, for tools that read nothing else. The other one stands beside it, in a field
+            of its own name.
 
     Returns:
-        A dictionary that `json.dump` writes and pycocotools reads: `segmentation` is the exact RLE
-        (compressed, as text), `polygons` beside it the outlines for tools that want them.
+        A dictionary that `json.dump` writes and pycocotools reads.
 
     Raises:
         ValueError: there is no object, or masks differ in size.
@@ -58,6 +63,11 @@ def to_coco(
         if not mask.any():
             continue
         rle = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
+        forms = {
+            "rle": {"size": list(shape), "counts": rle["counts"].decode("ascii")},
+            "polygons": polygons(mask),
+        }
+        chosen = forms.pop(segmentation)
         annotations.append(
             {
                 "id": number,
@@ -66,8 +76,8 @@ def to_coco(
                 "iscrowd": 0,
                 "area": int(mask.sum()),
                 "bbox": [float(v) for v in coco_mask.toBbox(rle)],
-                "segmentation": {"size": list(shape), "counts": rle["counts"].decode("ascii")},
-                "polygons": polygons(mask),
+                "segmentation": chosen,
+                **forms,
             }
         )
     return {"images": images, "categories": categories, "annotations": annotations}

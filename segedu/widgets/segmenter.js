@@ -23,6 +23,20 @@ const ACTIONS = [
   { id: "redo", label: "Redo", key: "y", icon: icon('<path d="M13 6.5H6a3.3 3.3 0 000 6.5h4M10 3.5l3 3-3 3"/>') },
   { id: "clear", label: "Clear", key: "Delete", icon: icon('<path d="M2.5 4.5h11M6 4.5v-2h4v2M4 4.5l.7 9h6.6l.7-9M6.7 7v4M9.3 7v4"/>') },
 ];
+const SIGNS = {
+  positive: icon('<circle cx="8" cy="8" r="6"/><path d="M8 5.2v5.6M5.2 8h5.6"/>'),
+  negative: icon('<circle cx="8" cy="8" r="6"/><path d="M5.2 8h5.6"/>'),
+};
+const ZOOMS = {
+  in: icon('<circle cx="7" cy="7" r="4.8"/><path d="M10.6 10.6L14 14M7 5v4M5 7h4"/>'),
+  out: icon('<circle cx="7" cy="7" r="4.8"/><path d="M10.6 10.6L14 14M5 7h4"/>'),
+  fit: icon('<path d="M2.5 6V2.5H6M10 2.5h3.5V6M13.5 10v3.5H10M6 13.5H2.5V10"/>'),
+};
+const EYE = icon('<path d="M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8z"/><circle cx="8" cy="8" r="2"/>');
+const EYE_SHUT = icon('<path d="M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8z"/><path d="M2.5 13.5l11-11"/>');
+const ADD = icon('<path d="M8 3v10M3 8h10"/>');
+const CROSS = icon('<path d="M4.5 4.5l7 7M11.5 4.5l-7 7"/>');
+const SAVE = icon('<path d="M8 2.5v7.5M5 7.2L8 10l3-2.8M2.5 13.5h11"/>');
 const SHORTCUTS = [
   ["C  B  S  L  H", "click, box, brush, lasso, move"],
   ["X", "object / background (+ / −)"],
@@ -37,6 +51,8 @@ const SHORTCUTS = [
   ["Esc", "drop what is being drawn; close this help"],
   ["?", "this help"],
 ];
+const TAP_SLACK = 10; // CSS pixels that a finger may slip while it taps
+const KIND_NAMES = { click: "clicks", box: "boxes", stroke: "brush strokes", contour: "contours" };
 const SLOW = 200; // milliseconds after which a running method is shown
 
 function element(tag, attributes = {}, ...children) {
@@ -50,12 +66,19 @@ function element(tag, attributes = {}, ...children) {
   return node;
 }
 
+function sameBytes(a, b) {
+  if (a.byteLength !== b.byteLength) return false;
+  for (let i = 0; i < a.byteLength; i++) if (a.getUint8(i) !== b.getUint8(i)) return false;
+  return true;
+}
+
 class SegmenterView {
   constructor(model, root) {
     this.model = model;
     this.root = root;
     this.state = model.get("_state");
     this.viewport = new Viewport(...this.state.size);
+    this.backdrop = new Backdrop();
     const longest = Math.max(...this.state.size);
     Object.assign(this, {
       tool: TOOLS.find((tool) => this.takes(tool) && tool.kind).id, positive: true,
@@ -83,21 +106,22 @@ class SegmenterView {
     this.buttons = new Map();
     const button = (id, label, html, key, act) => {
       const node = element("button", { type: "button", class: "sg-button", "data-id": id, "aria-label": label,
-        title: key ? `${label} (${key.toUpperCase()})` : label, html, onclick: act });
+        title: key ? `${label} (${key.toUpperCase()})` : label, html,
+        onclick: () => node.getAttribute("aria-disabled") !== "true" && act() });
       this.buttons.set(id, node);
       return node;
     };
     const group = (label, ...nodes) => element("div", { class: "sg-group", role: "group", "aria-label": label }, ...nodes);
     const tools = TOOLS.map((tool) => button(tool.id, tool.label, `${tool.icon}<span>${tool.label}</span>`, tool.key, () => this.choose(tool.id)));
     const signs = [
-      button("positive", "Mark the object", "+", "x", () => this.sign(true)),
-      button("negative", "Mark the background", "−", "x", () => this.sign(false)),
+      button("positive", "Mark the object", `${SIGNS.positive}<span>Object</span>`, "x", () => this.sign(true)),
+      button("negative", "Mark the background", `${SIGNS.negative}<span>Background</span>`, "x", () => this.sign(false)),
     ];
     const actions = ACTIONS.map((action) => button(action.id, action.label, action.icon, action.key, () => this.send({ type: action.id })));
     const zooms = [
-      button("out", "Zoom out", "−", "-", () => this.zoom(1 / 1.5)),
-      button("fit", "Fit", icon('<path d="M2.5 6V2.5H6M10 2.5h3.5V6M13.5 10v3.5H10M6 13.5H2.5V10"/>'), "0", () => this.fit()),
-      button("in", "Zoom in", "+", "+", () => this.zoom(1.5)),
+      button("out", "Zoom out", ZOOMS.out, "-", () => this.zoom(1 / 1.5)),
+      button("fit", "Fit the image", ZOOMS.fit, "0", () => this.fit()),
+      button("in", "Zoom in", ZOOMS.in, "+", () => this.zoom(1.5)),
     ];
     this.brushSlider = element("input", { type: "range", min: 1, max: 60, value: this.brush, "aria-label": "Brush radius in pixels",
       oninput: (e) => { this.brush = Number(e.target.value); this.draw(); } });
@@ -106,7 +130,7 @@ class SegmenterView {
     this.brushGroup = element("label", { class: "sg-slider" }, "Size", this.brushSlider);
     const look = [
       element("label", { class: "sg-slider" }, "Mask", this.opacitySlider),
-      button("hide", "Hide or show masks", icon('<path d="M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 1.5 8 1.5 8z"/><circle cx="8" cy="8" r="2"/>'), "m", () => this.toggleMasks()),
+      button("hide", "Hide or show the masks", EYE, "m", () => this.toggleMasks()),
       button("help", "Keyboard shortcuts", "?", "?", () => this.toggleHelp()),
     ];
     this.canvas = element("canvas", { class: "sg-canvas", tabindex: 0, role: "application",
@@ -116,20 +140,23 @@ class SegmenterView {
       element("dl", {}, ...SHORTCUTS.flatMap(([keys, what]) => [element("dt", {}, keys), element("dd", {}, what)])));
     this.spinner = element("div", { class: "sg-busy", role: "status", hidden: true }, element("i"), "Segmenting…");
     this.hint = element("div", { class: "sg-hint" });
-    this.stage = element("div", { class: "sg-stage" }, this.canvas, this.hint, this.spinner, this.help);
+    this.alert = element("div", { class: "sg-alert", role: "alert", hidden: true });
+    this.stage = element("div", { class: "sg-stage" }, this.canvas, this.hint, this.spinner, this.alert, this.help);
     this.list = element("div", { class: "sg-objects", role: "listbox", "aria-label": "Objects" });
     const files = element("div", { class: "sg-files" },
       ...[["coco", "COCO JSON"], ["mask", "Mask PNG"], ["cutout", "Cut-out PNG"]].map(([what, label]) =>
-        button(`export-${what}`, `Save as ${label}`, label, "", () => this.send({ type: "export", what }))));
+        button(`export-${what}`, `Save as ${label}`, `${SAVE}<span>${label}</span>`, "", () => this.send({ type: "export", what }))));
     this.side = element("div", { class: "sg-side" },
-      element("div", { class: "sg-title" }, "Objects", button("add", "New object", "+", "n", () => this.send({ type: "add" }))),
+      element("div", { class: "sg-title" }, "Objects", button("add", "New object", ADD, "n", () => this.send({ type: "add" }))),
       this.list, element("div", { class: "sg-title" }, "Save"), files);
-    this.status = element("div", { class: "sg-status", role: "status", "aria-live": "polite" });
+    this.status = element("span", { role: "status", "aria-live": "polite" });
+    this.scaleNote = element("span", { class: "sg-scale" });
     this.root.replaceChildren(
       element("div", { class: "sg-toolbar", role: "toolbar", "aria-label": "Segmentation tools" },
         group("Tool", ...tools), group("Sign", ...signs), this.brushGroup, group("History", ...actions),
         group("Zoom", ...zooms), element("div", { class: "sg-group sg-look" }, ...look)),
-      element("div", { class: "sg-body" }, this.stage, this.side), this.status);
+      element("div", { class: "sg-body" }, this.stage, this.side),
+      element("div", { class: "sg-status" }, this.status, this.scaleNote));
   }
 
   async loadImage() {
@@ -178,6 +205,7 @@ class SegmenterView {
 
   receive() {
     this.state = this.model.get("_state");
+    this.event = Math.max(this.event, this.state.event); // another view of the same widget counts too
     this.readMasks();
     this.pending = this.pending.filter(({ event }) => event > this.state.event);
     this.update();
@@ -187,9 +215,14 @@ class SegmenterView {
     const bytes = this.model.get("_masks");
     if (bytes === this.bytes) return;
     this.bytes = bytes;
-    const [width, height] = this.state.size;
-    this.masks = new Map(this.state.objects.filter(({ id }) => bytes[id])
-      .map(({ id, color }) => [id, paintMask(bytes[id], width, height, color)]));
+    const before = this.masks;
+    this.masks = new Map();
+    for (const { id, color } of this.state.objects) {
+      if (!bytes[id]) continue;
+      const known = before.get(id);
+      const kept = known && sameBytes(known.bytes, bytes[id]);
+      this.masks.set(id, kept ? known : { ...paintMask(bytes[id], this.state.size[0], color), bytes: bytes[id] });
+    }
   }
 
   save({ type, name }, buffers) {
@@ -204,25 +237,47 @@ class SegmenterView {
     const { state } = this;
     for (const tool of TOOLS) {
       const node = this.buttons.get(tool.id);
-      node.disabled = !this.takes(tool);
-      node.title = this.takes(tool) ? `${tool.label} (${tool.key.toUpperCase()}): ${tool.hint}` : `${state.method} takes no ${tool.label.toLowerCase()} prompts`;
+      this.enable(tool.id, this.takes(tool));
+      node.title = this.takes(tool)
+        ? `${tool.label} (${tool.key.toUpperCase()}): ${tool.hint}`
+        : `${tool.label}: ${state.method} does not take ${KIND_NAMES[tool.kind]}. It takes ${this.takenKinds()}.`;
       node.setAttribute("aria-pressed", tool.id === this.tool);
     }
     this.buttons.get("positive").setAttribute("aria-pressed", this.positive);
     this.buttons.get("negative").setAttribute("aria-pressed", !this.positive);
     this.buttons.get("hide").setAttribute("aria-pressed", this.hidden);
-    this.buttons.get("undo").disabled = !state.undo;
-    this.buttons.get("redo").disabled = !state.redo;
-    this.buttons.get("clear").disabled = this.isEmpty();
-    this.buttons.get("export-cutout").disabled = !state.pixels;
+    this.buttons.get("hide").innerHTML = this.hidden ? EYE_SHUT : EYE;
+    this.enable("undo", state.undo);
+    this.enable("redo", state.redo);
+    this.enable("clear", !this.isEmpty());
+    this.enable("export-coco", state.any);
+    this.enable("export-mask", state.any);
+    this.enable("export-cutout", state.pixels > 0);
     this.brushGroup.hidden = this.tool !== "stroke";
     this.hint.textContent = TOOLS.find((tool) => tool.id === this.tool).hint;
-    this.hint.hidden = !(this.isEmpty() && !this.pending.length && this.tool !== "pan");
     this.canvas.dataset.tool = this.tool;
-    this.list.replaceChildren(...state.objects.map((thing, i) => this.row(thing, i)));
+    this.listObjects();
     this.describe();
     this.waitOrNot();
     this.draw();
+  }
+
+  /** Greyed buttons keep their place in the tab order and their tooltip: it says why. */
+  enable(id, able) {
+    this.buttons.get(id).setAttribute("aria-disabled", !able);
+  }
+
+  takenKinds() {
+    return this.state.accepts.map((kind) => KIND_NAMES[kind]).join(", ");
+  }
+
+  /** Rebuilt only where it changed, or a name that is being typed would be lost. */
+  listObjects() {
+    const { objects, active } = this.state;
+    const content = JSON.stringify([objects, active]);
+    if (content === this.listed) return;
+    this.listed = content;
+    this.list.replaceChildren(...objects.map((thing, i) => this.row(thing, i)));
   }
 
   isEmpty() {
@@ -234,25 +289,38 @@ class SegmenterView {
     const active = id === this.state.active;
     const input = element("input", { class: "sg-name", value: name, "aria-label": `Name of ${name}`,
       onchange: (e) => this.send({ type: "rename", id, name: e.target.value }),
-      onkeydown: (e) => { e.stopPropagation(); if (e.key === "Enter") e.target.blur(); } });
+      onkeydown: (e) => {
+        e.stopPropagation();
+        if (e.key === "Escape") e.target.value = name;
+        if (e.key === "Enter" || e.key === "Escape") this.canvas.focus({ preventScroll: true });
+      } });
     const select = () => active || this.send({ type: "select", id });
-    return element("div", { class: "sg-object", role: "option", "aria-selected": active, "data-object": id, onclick: select },
+    const enter = (e) => {
+      if (e.target !== e.currentTarget || (e.key !== "Enter" && e.key !== " ")) return;
+      e.preventDefault();
+      e.stopPropagation();
+      select();
+    };
+    return element("div", { class: "sg-object", role: "option", "aria-selected": String(active), "aria-label": name, tabindex: 0,
+      "data-object": id, onclick: select, onkeydown: enter },
       element("i", { style: `background: rgb(${color})` }), active ? input : element("span", { class: "sg-name" }, name),
       element("kbd", {}, i < 9 ? String(i + 1) : ""),
-      element("button", { type: "button", class: "sg-button sg-delete", "aria-label": `Delete ${name}`, title: `Delete ${name}`,
-        onclick: (e) => { e.stopPropagation(); this.send({ type: "delete", id }); } }, "×"));
+      element("button", { type: "button", class: "sg-button sg-delete", "aria-label": `Delete ${name}`, title: `Delete ${name}`, html: CROSS,
+        onclick: (e) => { e.stopPropagation(); this.send({ type: "delete", id }); } }));
   }
 
+  /** The status line; an error stands over the image too, until the next event. */
   describe() {
     const { state } = this;
-    this.status.classList.toggle("sg-error", Boolean(state.error));
-    const parts = [];
-    if (state.error) parts.push(state.error);
-    else if (state.pixels) {
-      parts.push(`${state.method}: ${state.pixels.toLocaleString("en")} pixels`);
-      if (state.score !== null) parts.push(`score ${state.score}`);
-      if (state.seconds) parts.push(`${Math.round(1000 * state.seconds)} ms`);
-    } else parts.push(`${state.method} · ${state.size[0]} × ${state.size[1]} pixels`);
+    this.alert.hidden = !state.error;
+    this.alert.textContent = state.error;
+    const [width, height] = state.size;
+    const parts = [state.method];
+    if (state.pixels) {
+      parts.push(`${state.pixels.toLocaleString("en")} pixels (${((100 * state.pixels) / (width * height)).toFixed(1)} %)`);
+      if (state.score !== null) parts.push(`score ${state.score.toFixed(2)}`);
+      if (state.seconds) parts.push(state.seconds < 1 ? `${Math.round(1000 * state.seconds)} ms` : `${state.seconds.toFixed(1)} s`);
+    } else parts.push(`${width} × ${height} pixels`);
     this.status.textContent = parts.join(" · ");
   }
 
@@ -333,6 +401,7 @@ class SegmenterView {
     const at = this.viewport.toImage(...this.where(event));
     const positive = this.positive !== (event.button === 2 || event.altKey);
     if (this.tool === "pan" || event.button === 1) this.draft = { type: "pan" };
+    else if (this.tool === "click" && event.pointerType === "touch") this.draft = { type: "tap", at, positive, from: this.where(event) };
     else if (this.tool === "click") { if (this.isOnImage(at)) this.click(at, positive); }
     else this.begin(this.tool, this.clamp(at), positive);
     this.draw();
@@ -345,7 +414,10 @@ class SegmenterView {
     this.cursor.inside = event.pointerType !== "touch";
     if (before) {
       if (this.pointers.size > 1) this.pinch(event.pointerId, here);
-      else if (this.draft?.type === "pan") this.viewport.pan(here[0] - before[0], here[1] - before[1]);
+      else if (this.draft?.type === "tap") {
+        const { from } = this.draft;
+        if (Math.hypot(here[0] - from[0], here[1] - from[1]) > TAP_SLACK) this.draft = { type: "pan" };
+      } else if (this.draft?.type === "pan") this.viewport.pan(here[0] - before[0], here[1] - before[1]);
       else if (this.draft) {
         const events = event.getCoalescedEvents?.() ?? [];
         for (const e of events.length ? events : [event]) this.extend(this.clamp(this.viewport.toImage(...this.where(e))));
@@ -407,7 +479,8 @@ class SegmenterView {
   finish() {
     const { draft } = this;
     this.draft = null;
-    const prompts = draft.type === "pan" ? {} : this.asPrompts(draft);
+    if (draft.type === "tap" && this.isOnImage(draft.at)) this.click(draft.at, draft.positive);
+    const prompts = this.asPrompts(draft);
     if (prompts.box && prompts.box[2] - prompts.box[0] >= 2 && prompts.box[3] - prompts.box[1] >= 2) this.send({ type: "box", box: prompts.box }, prompts);
     if (prompts.strokes) this.send({ type: "stroke", ...prompts.strokes[0] }, prompts);
     if (prompts.contour && draft.points.length > 2) this.send({ type: "contour", points: draft.points }, prompts);
@@ -442,12 +515,12 @@ class SegmenterView {
     }
     const act = {
       x: () => this.sign(!this.positive),
-      z: () => this.send({ type: event.shiftKey ? "redo" : "undo" }),
-      y: () => this.send({ type: "redo" }),
+      z: () => this.activate(event.shiftKey ? "redo" : "undo"),
+      y: () => this.activate("redo"),
       n: () => this.send({ type: "add" }),
       m: () => this.toggleMasks(),
-      Delete: () => this.send({ type: "clear" }),
-      Backspace: () => this.send({ type: "clear" }),
+      Delete: () => this.activate("clear"),
+      Backspace: () => this.activate("clear"),
       "[": () => this.resizeBrush(1 / 1.25),
       "]": () => this.resizeBrush(1.25),
       "+": () => this.zoom(1.5),
@@ -462,6 +535,11 @@ class SegmenterView {
     return true;
   }
 
+  /** What the button does, unless it is greyed. */
+  activate(id) {
+    this.buttons.get(id).click();
+  }
+
   resizeBrush(factor) {
     const changed = factor > 1 ? Math.ceil(this.brush * factor) : Math.floor(this.brush * factor);
     this.brush = Math.min(60, Math.max(1, changed));
@@ -474,7 +552,8 @@ class SegmenterView {
     const step = (far ? 40 : 8) / this.viewport.scale;
     this.cursor.at = this.clamp([this.cursor.at[0] + dx * step, this.cursor.at[1] + dy * step]);
     this.cursor.keyboard = true;
-    if (this.draft && this.draft.type !== "contour" && this.draft.type !== "pan") this.extend(this.cursor.at);
+    this.viewport.show(...this.cursor.at);
+    if (this.draft && ["box", "stroke"].includes(this.draft.type)) this.extend(this.cursor.at);
     this.draw();
     return true;
   }
@@ -504,12 +583,14 @@ class SegmenterView {
   paint() {
     cancelAnimationFrame(this.frame);
     this.frame = null;
+    this.hint.hidden = !this.isEmpty() || this.pending.length > 0 || this.draft !== null || this.tool === "pan";
+    this.scaleNote.textContent = `${Math.round(100 * this.viewport.scale)} %`;
     const { cursor } = this;
     const showBrush = this.tool === "stroke" && (cursor.inside || cursor.keyboard);
     paintScene(this.canvas, {
-      viewport: this.viewport, ratio: this.ratio, image: this.image, masks: this.masks, opacity: this.opacity, hidden: this.hidden,
+      viewport: this.viewport, ratio: this.ratio, backdrop: this.backdrop, image: this.image, masks: this.masks, opacity: this.opacity, hidden: this.hidden,
       active: this.state.active, prompts: this.state.prompts,
-      drafts: [...this.pending.map(({ draft }) => draft), ...(this.draft && this.draft.type !== "pan" ? [this.asPrompts(this.draft)] : [])],
+      drafts: [...this.pending.map(({ draft }) => draft), ...(this.draft ? [this.asPrompts(this.draft)] : [])],
       brush: showBrush ? this.brush : 0,
       cursor: showBrush || cursor.keyboard ? { ...cursor, positive: this.positive } : null,
     });

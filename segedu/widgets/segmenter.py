@@ -16,7 +16,7 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import anywidget
 import cv2
@@ -25,7 +25,7 @@ import traitlets
 from numpy.typing import NDArray
 
 from segedu.drawing import overlay_mask, palette
-from segedu.images import as_uint8
+from segedu.images import as_uint8, check_mask
 from segedu.interactive import PROMPT_KINDS, Click, InteractiveMethod, Prediction, Prompts, Stroke
 from segedu.widgets import export
 
@@ -35,8 +35,10 @@ _FRONT_END = ("segmenter_view.js", "segmenter.js")
 
 def encode_runs(mask: NDArray[np.bool_]) -> bytes:
     """Where a mask (H, W), read row by row, changes: uint32 positions, starting outside."""
-    flat = np.concatenate([[False], mask.ravel(), [False]])
-    return np.flatnonzero(flat[1:] != flat[:-1]).astype("<u4").tobytes()
+    flat = mask.ravel()
+    inner = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    first, last = [0] * bool(flat[0]), [flat.size] * bool(flat[-1])
+    return np.concatenate([first, inner, last]).astype("<u4").tobytes()
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Step:
 
     prompts: Prompts = field(default_factory=Prompts)
     answer: Prediction | None = None
+    runs: bytes = b""  # the answer's mask as the browser gets it
     seconds: float = 0.0
 
 
@@ -63,10 +66,22 @@ class SegmentedObject:
         """The present state."""
         return self.history[self.at]
 
+    @property
+    def shown(self) -> Step | None:
+        """The present step, or the last one before it that was answered; None: show nothing."""
+        for step in reversed(self.history[: self.at + 1]):
+            if step.answer is not None or not step.prompts:
+                return step if step.answer is not None and self.step.prompts else None
+        return None
+
     def push(self, prompts: Prompts) -> None:
         """Go on from here with other prompts; what was undone is forgotten."""
         self.history[self.at + 1 :] = [Step(prompts)]
         self.at += 1
+
+    def settle(self, step: Step, answered: Step) -> None:
+        """Put a step's answer where the step stands, unless it was undone and overwritten."""
+        self.history = [answered if other is step else other for other in self.history]
 
 
 class Segmenter(anywidget.AnyWidget):
@@ -101,10 +116,10 @@ class Segmenter(anywidget.AnyWidget):
         self.method = method
         self.error = ""
         self._lock = threading.RLock()
+        self._working = False  # a thread is answering
         self._idle = threading.Event()
         self._idle.set()
-        self._busy = False  # an answer to the latest prompts is on its way
-        self._wanted: tuple[SegmentedObject, Step] | None = None
+        self._wanted: dict[int, tuple[SegmentedObject, Step]] = {}  # by object, the latest step
         self._ready = False
         self._events = 0  # of the browser's events, the last one that the state reflects
         self._made = 0
@@ -130,18 +145,28 @@ class Segmenter(anywidget.AnyWidget):
 
     @active.setter
     def active(self, name: str) -> None:
-        self._active = self._named(name)
-        self._publish()
+        with self._lock:
+            self._active = self._named(name)
+            self._request()
 
     @property
     def prompts(self) -> Prompts:
-        """Prompts of the active object; assign others to replace them (undo brings these back)."""
+        """Prompts of the active object; assign others to replace them (undo brings these back).
+
+        Assigning waits for the answer.
+
+        Raises:
+            RuntimeError: on assigning, the method failed; the prompts are kept.
+        """
         return self._active.step.prompts
 
     @prompts.setter
     def prompts(self, prompts: Prompts) -> None:
+        self.error = ""
         self._push(prompts)
         self.wait()
+        if self.error:
+            raise RuntimeError(self.error)
 
     @property
     def mask(self) -> NDArray[np.bool_]:
@@ -208,9 +233,11 @@ class Segmenter(anywidget.AnyWidget):
         if not self._idle.wait(timeout):
             raise TimeoutError(f"{type(self.method).__name__} has not answered in {timeout} s")
 
-    def to_coco(self, file_name: str = "image.png") -> dict[str, Any]:
+    def to_coco(
+        self, file_name: str = "image.png", segmentation: Literal["rle", "polygons"] = "rle"
+    ) -> dict[str, Any]:
         """All objects as COCO instances; see `export.to_coco`."""
-        return export.to_coco(self.masks, file_name)
+        return export.to_coco(self.masks, file_name, segmentation=segmentation)
 
     def mask_png(self) -> bytes:
         """PNG label map of all objects; see `export.label_png`."""
@@ -290,42 +317,48 @@ class Segmenter(anywidget.AnyWidget):
     def _request(self) -> None:
         """Show what is there, and have the present prompts answered where they are not yet."""
         thing = self._active
-        if not thing.step.prompts or thing.step.answer is not None:
-            self._wanted, self._busy = None, False
+        self._wanted.pop(thing.id, None)
+        if thing.step.prompts and thing.step.answer is None:
+            self._wanted[thing.id] = (thing, thing.step)
+            if not self._working:
+                self._working = True
+                self._idle.clear()
+                threading.Thread(target=self._work, daemon=True).start()
+        else:
             self._publish(masks=True)
-            return
-        self._wanted, self._busy = (thing, thing.step), True
-        if self._idle.is_set():
-            self._idle.clear()
-            threading.Thread(target=self._work, daemon=True).start()
 
     def _work(self) -> None:
-        """Answer the latest prompts until none are left unanswered."""
+        """Answer each object's latest prompts until none are left unanswered."""
         while True:
             with self._lock:
-                wanted, self._wanted = self._wanted, None
-                if wanted is None:
+                if not self._wanted:
+                    self._working = False
+                    self._publish(masks=True)
                     self._idle.set()
                     return
-            thing, step = wanted
-            start = time.perf_counter()
-            try:
-                if not self._ready:
-                    self.method.set_image(self.image)
-                    self._ready = True
-                answer: Prediction | None = self.method.predict(step.prompts)
-                problem = ""
-            except Exception as error:  # a method's failure must not take the prompts with it
-                answer, problem = None, f"{type(error).__name__}: {error}"
-            seconds = time.perf_counter() - start
+                thing, step = self._wanted.pop(next(reversed(self._wanted)))
+            answered, problem = self._answer(thing, step)
             with self._lock:
-                self.error = problem
-                for k, other in enumerate(thing.history):
-                    if other is step:
-                        thing.history[k] = replace(step, answer=answer, seconds=seconds)
-                if self._wanted is None:
-                    self._busy = False
-                    self._publish(masks=True)
+                self.error = problem or self.error
+                thing.settle(step, answered)
+
+    def _answer(self, thing: SegmentedObject, step: Step) -> tuple[Step, str]:
+        """Ask the method; its failure becomes a message, and the prompts stay."""
+        shown = thing.shown
+        before = None if shown is None or shown.answer is None else shown.answer.mask
+        start = time.perf_counter()
+        try:
+            if not self._ready:
+                self.method.set_image(self.image)
+                self._ready = True
+            answer = self.method.predict(replace(step.prompts, previous_mask=before))
+            seconds = time.perf_counter() - start
+            height, width = self.image.shape[:2]
+            mask = check_mask(answer.mask, (height, width), "the method's mask")
+        except Exception as error:
+            return step, f"{type(error).__name__}: {error}"
+        mask.flags.writeable = False
+        return replace(step, answer=answer, runs=encode_runs(mask), seconds=seconds), ""
 
     # What the browser sees
 
@@ -333,7 +366,7 @@ class Segmenter(anywidget.AnyWidget):
         with self._lock, self.hold_sync():
             if masks:
                 self._masks = {
-                    str(thing.id): encode_runs(self._mask_of(thing)) for thing in self._objects
+                    str(thing.id): thing.shown.runs for thing in self._objects if thing.shown
                 }
             self._state = self._describe()
 
@@ -353,11 +386,12 @@ class Segmenter(anywidget.AnyWidget):
             "prompts": _as_json(step.prompts),
             "undo": at > 0,
             "redo": at + 1 < len(self._active.history),
-            "pixels": int(self.mask.sum()),
+            "pixels": int(np.count_nonzero(self.mask)),
+            "any": any(thing.shown for thing in self._objects),
             "score": None if np.isnan(score) else round(float(score), 3),
             "seconds": round(step.seconds, 4),
             "error": self.error,
-            "busy": self._busy,
+            "busy": self._working,
             "event": self._events,
         }
 
@@ -396,15 +430,10 @@ class Segmenter(anywidget.AnyWidget):
         raise ValueError(f"there is no object with id {number!r}")
 
     def _mask_of(self, thing: SegmentedObject) -> NDArray[np.bool_]:
-        """The mask of the present step, or of the last one before it that has an answer."""
-        if not thing.step.prompts:
+        shown = thing.shown
+        if shown is None or shown.answer is None:
             return np.zeros(self.image.shape[:2], bool)
-        for step in reversed(thing.history[: thing.at + 1]):
-            if step.answer is not None:
-                return step.answer.mask
-            if not step.prompts:
-                break
-        return np.zeros(self.image.shape[:2], bool)
+        return shown.answer.mask
 
 
 def _as_json(prompts: Prompts) -> dict[str, Any]:

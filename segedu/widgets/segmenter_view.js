@@ -50,6 +50,13 @@ class Viewport {
     this.keepInside();
   }
 
+  /** Move as little as it takes to see a point of the image. */
+  show(ix, iy, margin = 24) {
+    const [cx, cy] = this.toCanvas(ix, iy);
+    const short = (c, box) => Math.max(0, margin - c) - Math.max(0, c - (box - margin));
+    this.pan(short(cx, this.boxWidth), short(cy, this.boxHeight));
+  }
+
   /** No empty margin where the image could fill it. */
   keepInside() {
     for (const [offset, box, size] of [["x", this.boxWidth, this.width], ["y", this.boxHeight, this.height]]) {
@@ -67,71 +74,149 @@ class Viewport {
   }
 }
 
-/** Turn runs (a DataView of uint32 positions where the mask changes) into bytes 0 and 1. */
-function decodeRuns(view, pixels) {
+/**
+ * What is painted of a mask: its tint, as a canvas over its bounding box, and its contour.
+ * @param {DataView} view uint32 positions at which the mask, read row by row, changes
+ * @param {number} width of the image
+ * @param {[number, number, number]} color
+ * @returns {{tint: HTMLCanvasElement | null, left: number, top: number, contour: Path2D}}
+ */
+function paintMask(view, width, [r, g, b]) {
   const runs = new Uint32Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
-  const mask = new Uint8Array(pixels);
-  for (let i = 0; i + 1 < runs.length; i += 2) mask.fill(1, runs[i], runs[i + 1]);
-  return { mask, runs };
+  const contour = new Path2D();
+  if (!runs.length) return { tint: null, left: 0, top: 0, contour };
+  const rows = splitRows(runs, width);
+  const top = rows[0].y, bottom = rows[rows.length - 1].y + 1;
+  const left = rows.reduce((x, { edges }) => Math.min(x, edges[0]), width);
+  const right = rows.reduce((x, { edges }) => Math.max(x, edges[edges.length - 1]), 0);
+  const pixels = new Uint32Array((right - left) * (bottom - top));
+  const color = ((255 << 24) | (b << 16) | (g << 8) | r) >>> 0; // RGBA, little-endian
+  for (const { y, edges } of rows) {
+    const start = (y - top) * (right - left) - left;
+    for (let i = 0; i < edges.length; i += 2) pixels.fill(color, start + edges[i], start + edges[i + 1]);
+  }
+  const tint = document.createElement("canvas");
+  Object.assign(tint, { width: right - left, height: bottom - top });
+  const image = new ImageData(new Uint8ClampedArray(pixels.buffer), tint.width, tint.height);
+  tint.getContext("2d").putImageData(image, 0, 0);
+  traceContour(rows, contour);
+  return { tint, left, top, contour, color: `rgb(${r}, ${g}, ${b})` };
 }
 
-/** Two canvases of the image's size for a mask: its tint, and its contour. */
-function paintMask(view, width, height, [r, g, b]) {
-  const { mask, runs } = decodeRuns(view, width * height);
-  const color = (255 << 24) | (b << 16) | (g << 8) | r; // little-endian RGBA
-  const white = 0xe6ffffff;
-  const tint = new Uint32Array(width * height);
-  const line = new Uint32Array(width * height);
-  let top = height, bottom = -1;
+/** Runs over the whole image -> for each row that holds any, the sorted x where it changes. */
+function splitRows(runs, width) {
+  const rows = [];
   for (let i = 0; i + 1 < runs.length; i += 2) {
-    tint.fill(color, runs[i], runs[i + 1]);
-    top = Math.min(top, Math.floor(runs[i] / width));
-    bottom = Math.max(bottom, Math.floor((runs[i + 1] - 1) / width));
-  }
-  // Coloured inside the border, white outside of it: visible on any background.
-  for (let y = Math.max(0, top - 1); y <= Math.min(height - 1, bottom + 1); y++) {
-    for (let x = 0, p = y * width; x < width; x++, p++) {
-      const here = mask[p];
-      if (
-        (x > 0 && mask[p - 1] !== here) || (x + 1 < width && mask[p + 1] !== here) ||
-        (y > 0 && mask[p - width] !== here) || (y + 1 < height && mask[p + width] !== here)
-      ) line[p] = here ? color : white;
+    for (let from = runs[i]; from < runs[i + 1]; ) {
+      const y = Math.floor(from / width);
+      const to = Math.min(runs[i + 1], (y + 1) * width);
+      if (!rows.length || rows[rows.length - 1].y !== y) rows.push({ y, edges: [] });
+      rows[rows.length - 1].edges.push(from - y * width, to - y * width);
+      from = to;
     }
   }
-  return { tint: toCanvas(tint, width, height), line: toCanvas(line, width, height), any: bottom >= 0 };
+  return rows;
 }
 
-function toCanvas(pixels, width, height) {
-  const canvas = document.createElement("canvas");
-  Object.assign(canvas, { width, height });
-  canvas.getContext("2d").putImageData(new ImageData(new Uint8ClampedArray(pixels.buffer), width, height), 0, 0);
-  return canvas;
+/**
+ * Trace the mask's border along the edges of its pixels, in straight pieces as long as they get.
+ * A change of x that this row shares with the one above prolongs a vertical piece; the changes that
+ * only one of both has begin or end one, and pair up to the horizontal pieces between the rows.
+ */
+function traceContour(rows, path) {
+  const begun = new Map(); // x -> y at which a vertical piece began
+  let above = [], last = rows[0].y - 1;
+  const step = (y, here) => {
+    const changes = [];
+    for (let i = 0, j = 0; i < above.length || j < here.length; ) {
+      const a = i < above.length ? above[i] : Infinity, b = j < here.length ? here[j] : Infinity;
+      if (a === b) i++, j++;
+      else if (a < b) {
+        path.moveTo(a, begun.get(a));
+        path.lineTo(a, y);
+        begun.delete(a);
+        changes.push(a);
+        i++;
+      } else {
+        begun.set(b, y);
+        changes.push(b);
+        j++;
+      }
+    }
+    for (let i = 0; i + 1 < changes.length; i += 2) {
+      path.moveTo(changes[i], y);
+      path.lineTo(changes[i + 1], y);
+    }
+    above = here;
+  };
+  for (const { y, edges } of rows) {
+    if (y > last + 1) step(last + 1, []);
+    step(y, edges);
+    last = y;
+  }
+  step(last + 1, []);
+}
+
+/**
+ * The image at its place on the canvas, scaled once: drawing over it then costs no scaling.
+ * Reused as long as nothing moves.
+ */
+class Backdrop {
+  constructor() {
+    this.canvas = document.createElement("canvas");
+    this.key = "";
+  }
+
+  paint(context, { image, viewport: view, ratio }) {
+    const { width, height } = context.canvas;
+    const key = [width, height, view.x, view.y, view.scale, ratio].join();
+    if (key !== this.key) {
+      Object.assign(this.canvas, { width, height }); // clears it
+      const own = this.canvas.getContext("2d");
+      own.setTransform(ratio, 0, 0, ratio, 0, 0);
+      own.imageSmoothingEnabled = view.scale * ratio < 2; // zoomed in, single pixels are to be seen
+      own.imageSmoothingQuality = "high";
+      own.drawImage(image, view.x, view.y, view.width * view.scale, view.height * view.scale);
+      this.key = key;
+    }
+    context.drawImage(this.canvas, 0, 0);
+  }
 }
 
 /** Paint the scene: image, masks, prompts, and what is being drawn. */
 function paintScene(canvas, scene) {
   const { viewport: view, ratio } = scene;
   const context = canvas.getContext("2d");
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.clearRect(0, 0, view.boxWidth, view.boxHeight);
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, canvas.width, canvas.height);
   if (!scene.image) return;
-  const place = [view.x, view.y, view.width * view.scale, view.height * view.scale];
-  context.imageSmoothingEnabled = view.scale * ratio < 2; // single pixels are to be seen when zoomed in
-  context.imageSmoothingQuality = "high";
-  context.drawImage(scene.image, ...place);
+  scene.backdrop.paint(context, scene);
   if (!scene.hidden) {
-    for (const [id, painted] of scene.masks) {
-      if (!painted.any) continue;
-      context.globalAlpha = scene.opacity * (id === scene.active ? 1 : 0.6);
-      context.drawImage(painted.tint, ...place);
-      context.globalAlpha = id === scene.active ? 1 : 0.5;
-      context.drawImage(painted.line, ...place);
-    }
-    context.globalAlpha = 1;
+    for (const [id, mask] of scene.masks) if (id !== scene.active) overlay(context, scene, mask, 0.6);
+    const active = scene.masks.get(scene.active);
+    if (active) overlay(context, scene, active, 1);
   }
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
   paintPrompts(context, view, scene.prompts);
   for (const draft of scene.drafts) paintPrompts(context, view, draft);
   if (scene.cursor) paintCursor(context, view, scene);
+}
+
+/** A mask's tint, and its contour: as wide at any zoom, white beside the colour to be seen anywhere. */
+function overlay(context, { viewport: view, ratio, opacity }, mask, strength) {
+  if (!mask.tint) return;
+  const unit = ratio * view.scale;
+  context.setTransform(unit, 0, 0, unit, ratio * view.x, ratio * view.y);
+  context.imageSmoothingEnabled = unit < 2;
+  context.globalAlpha = opacity * strength;
+  context.drawImage(mask.tint, mask.left, mask.top);
+  context.lineCap = "square";
+  for (const [width, color, alpha] of [[LINE + 2, "#ffffff", 0.85], [LINE, mask.color, 1]]) {
+    context.globalAlpha = alpha * strength;
+    Object.assign(context, { lineWidth: width / view.scale, strokeStyle: color });
+    context.stroke(mask.contour);
+  }
+  context.globalAlpha = 1;
 }
 
 /** Paint prompts in the form in which Python describes them. */

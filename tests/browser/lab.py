@@ -239,6 +239,8 @@ class OpenNotebook:
             assert time.monotonic() < until, f"after {timeout} s the cells show {prompts}"
             # What is run before the kernel is quite ready is lost without a word: run it again.
             if time.monotonic() > again and not any(prompts):
+                dialogs = self.page.locator("dialog.jp-Dialog").all_inner_texts()
+                assert not dialogs, f"JupyterLab asks something: {dialogs}"
                 self.page.get_by_role("menuitem", name="Run", exact=True).click()
                 self.page.get_by_text("Run All Cells", exact=True).click()
                 again = time.monotonic() + 5
