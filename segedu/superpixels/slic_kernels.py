@@ -1,10 +1,11 @@
 """Numba kernels of SLIC on the CPU: the same arithmetic as the readable version in `slic.py`.
 
 What makes them fast:
-- the pixels of a grid cell lie together in memory ("cell order"), planes L, a, b apart. So
-  offering a centre to a cell is one long loop over streams in the first-level cache, which the
+- the image is kept in vertical strips, each half a cell wide ("strip order"), planes L, a, b
+  apart. So the pixels of a tile, the part of a strip in one cell, lie together in memory, and
+  offering a centre to them is one long loop over streams in the first-level cache, which the
   compiler turns into vector instructions;
-- of a neighbouring cell only the rows that the centre's window covers are looked at;
+- only tiles and rows of them that the centre's window covers are looked at;
 - the sums for the new centres are kept from one iteration to the next, and only the pixels that
   change hands touch them: a few percent after the first iterations. They are float64, so what
   adding and subtracting leaves behind is far below the last bit of the float32 means;
@@ -13,7 +14,8 @@ What makes them fast:
 float32 operations follow the readable version's order, and none is contracted or reordered
 (no `fastmath`), so that both give the same labels, bit for bit, from the same Lab planes.
 
-Shapes: N = H x W pixels, K centres, the borders of the grid's rows (R + 1,) and columns (C + 1,).
+Shapes: N = H x W pixels, K centres; the borders of the grid's R rows (R + 1,), of its C columns
+(C + 1,), and of the strips (2 C + 1,).
 """
 
 from __future__ import annotations
@@ -86,12 +88,8 @@ def lab_from_uint8(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 def _gradient(lab: Any, y: int, x: int) -> Any:
     """Squared central differences, summed over channels; the border's pixels are repeated."""
     height, width = lab.shape[1:]
-    up, down, left, right = (
-        max(y - 1, 0),
-        min(y + 1, height - 1),
-        max(x - 1, 0),
-        min(x + 1, width - 1),
-    )
+    up, down = max(y - 1, 0), min(y + 1, height - 1)
+    left, right = max(x - 1, 0), min(x + 1, width - 1)
     horizontal = vertical = _F(0)
     for c in range(3):
         h = lab[c, y, right] - lab[c, y, left]
@@ -129,47 +127,43 @@ def seed_centers(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def in_cell_order(
-    lab: NDArray[np.float32], rows: NDArray[np.int64], cols: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Lab (3, H, W) -> (3, N): cell after cell, the pixels of each in reading order."""
-    pixels = np.empty((3, lab.shape[1] * lab.shape[2]), np.float32)
-    n = 0
-    for r in range(len(rows) - 1):
-        for q in range(len(cols) - 1):
-            left, right = cols[q], cols[q + 1]
-            for y in range(rows[r], rows[r + 1]):
-                for c in range(3):
-                    for x in range(left, right):
-                        pixels[c, n + x - left] = lab[c, y, x]
-                n += right - left
+def in_strip_order(lab: NDArray[np.float32], strips: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Lab (3, H, W) -> (3, N): strip after strip, the pixels of each in reading order."""
+    height, width = lab.shape[1:]
+    pixels = np.empty((3, height * width), np.float32)
+    for y in range(height):
+        for i in range(len(strips) - 1):
+            left, right = strips[i], strips[i + 1]
+            start = left * height + y * (right - left)
+            for c in range(3):
+                for x in range(right - left):
+                    pixels[c, start + x] = lab[c, y, left + x]
     return pixels
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def in_image_order(
-    values: NDArray[np.int32], rows: NDArray[np.int64], cols: NDArray[np.int64]
+    values: NDArray[np.int32], height: int, strips: NDArray[np.int64]
 ) -> NDArray[np.int32]:
-    """Back from cell order (N,) to (H, W)."""
-    image = np.empty((rows[-1], cols[-1]), np.int32)
-    n = 0
-    for r in range(len(rows) - 1):
-        for q in range(len(cols) - 1):
-            left, right = cols[q], cols[q + 1]
-            for y in range(rows[r], rows[r + 1]):
-                for x in range(left, right):
-                    image[y, x] = values[n + x - left]
-                n += right - left
+    """Back from strip order (N,) to (H, W)."""
+    image = np.empty((height, strips[-1]), np.int32)
+    for y in range(height):
+        for i in range(len(strips) - 1):
+            left, right = strips[i], strips[i + 1]
+            start = left * height + y * (right - left)
+            for x in range(right - left):
+                image[y, left + x] = values[start + x]
     return image
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _covered_rows(y: Any, reach: Any, low: int, high: int) -> tuple[int, int]:
-    """First and one-past-last row of [low, high) with |row - y| <= reach, in float32."""
-    start, stop = low, high
-    while start < stop and abs(_F(start) - y) > reach:
+def _covered(center: Any, reach: Any, low: int, high: int) -> tuple[int, int]:
+    """First and one-past-last i of [low, high) with |i - center| <= reach, in float32."""
+    start = min(max(low, int(center - reach) - 1), high)
+    stop = max(min(high, int(center + reach) + 2), start)
+    while start < stop and abs(_F(start) - center) > reach:
         start += 1
-    while stop > start and abs(_F(stop - 1) - y) > reach:
+    while stop > start and abs(_F(stop - 1) - center) > reach:
         stop -= 1
     return start, stop
 
@@ -191,9 +185,7 @@ def _offer(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _pass_on(
-    L: Any, a: Any, b: Any, x: Any, y: Any, before: Any, labels: Any, sums: Any
-) -> None:  # fmt: skip
+def _pass_on(L: Any, a: Any, b: Any, x: Any, y: Any, before: Any, labels: Any, sums: Any) -> None:
     """Pixels that changed hands take their values from one superpixel's sums to another's."""
     for i in range(len(labels)):
         old, new = before[i], labels[i]
@@ -220,7 +212,7 @@ def assign(
     pixels: NDArray[np.float32],
     centers: NDArray[np.float32],
     rows: NDArray[np.int64],
-    cols: NDArray[np.int64],
+    strips: NDArray[np.int64],
     reach: np.float32,
     color_weight: NDArray[np.float32],
     space_weight: np.float32,
@@ -229,38 +221,41 @@ def assign(
 ) -> None:
     """Give every pixel the nearest centre among those whose window covers it, -1 for none.
 
-    pixels (3, N) and labels (N,) are in cell order; centers (K, 5), color_weight (K,). labels and
+    pixels (3, N) and labels (N,) are in strip order; centers (K, 5), color_weight (K,). labels and
     sums (K, 6), of every superpixel's L, a, b, x, y and 1, are brought up to date: at first all
     labels are -1 and all sums 0.
     """
-    n_rows, n_cols = len(rows) - 1, len(cols) - 1
-    # Cells differ by one row and column at most.
-    largest = (rows[1] - rows[0] + 1) * (cols[1] - cols[0] + 1)
-    best, before = np.empty(largest, np.float32), np.empty(largest, np.int32)
-    xs, ys = np.empty_like(best), np.empty_like(best)
-    first = 0  # pixel of the cell
-    for r in range(n_rows):
-        for q in range(n_cols):
-            width = cols[q + 1] - cols[q]
-            last = first + (rows[r + 1] - rows[r]) * width
+    n_rows, n_cols, height = len(rows) - 1, (len(strips) - 1) // 2, rows[-1]
+    # Heights of cells differ by one at most, and so do widths.
+    room = (rows[1] - rows[0] + 1) * (strips[2] - strips[0] + 1)
+    best, before = np.empty(room, np.float32), np.empty(room, np.int32)
+    xs, ys, row_in_tile = np.empty_like(best), np.empty_like(best), np.empty_like(best)
+    for strip in range(2 * n_cols):
+        left, right, q = strips[strip], strips[strip + 1], strip // 2
+        width = right - left
+        for i in range(rows[1] - rows[0] + 1):
+            for x in range(width):
+                xs[i * width + x], row_in_tile[i * width + x] = left + x, i
+        for r in range(n_rows):
+            top, bottom = rows[r], rows[r + 1]
+            first, last = left * height + top * width, left * height + bottom * width
             L, a, b = pixels[0, first:last], pixels[1, first:last], pixels[2, first:last]
             own = labels[first:last]
-            i = 0
-            for y in range(rows[r], rows[r + 1]):
-                for x in range(cols[q], cols[q + 1]):
-                    before[i], own[i], best[i], xs[i], ys[i] = own[i], -1, np.inf, x, y
-                    i += 1
+            for i in range(len(own)):
+                before[i], own[i], best[i], ys[i] = own[i], -1, np.inf, row_in_tile[i] + _F(top)
             for i in range(max(r - 1, 0), min(r + 2, n_rows)):
                 for j in range(max(q - 1, 0), min(q + 2, n_cols)):
                     k = i * n_cols + j
-                    top, bottom = _covered_rows(centers[k, 4], reach, rows[r], rows[r + 1])
-                    s, t = (top - rows[r]) * width, (bottom - rows[r]) * width
+                    start, stop = _covered(centers[k, 3], reach, left, right)
+                    if start == stop:
+                        continue
+                    start, stop = _covered(centers[k, 4], reach, top, bottom)
+                    s, t = (start - top) * width, (stop - top) * width
                     _offer(
                         L[s:t], a[s:t], b[s:t], xs[s:t], ys[s:t], best[s:t], own[s:t],
                         centers[k], reach, color_weight[k], space_weight, np.int32(k),
                     )  # fmt: skip
             _pass_on(L, a, b, xs, ys, before, own, sums)
-            first = last
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -94,14 +94,15 @@ def test_fast_equals_readable_on_noise(
     np.testing.assert_array_equal(raw(image, **arguments), readable(image, **arguments))
 
 
+@pytest.mark.parametrize("tolerance", [0.0, 0.7])
 @pytest.mark.parametrize("slico", [False, True])
-def test_the_batch_in_torch_equals_the_kernels(slico: bool) -> None:
+def test_the_batch_in_torch_equals_the_kernels(slico: bool, tolerance: float) -> None:
     # What runs on CUDA, run here on the CPU.
     images = [as_float(noise(40, 52, seed)) for seed in range(2)] + [
         as_float(photograph(8))[:40, :52]
     ]
     grid = module.Grid.over(40, 52, 30)
-    arguments = images, grid, 10.0, 5, 0.0, slico
+    arguments = images, grid, 10.0, 12, tolerance, slico
     ours = module._slic_torch(*arguments, torch.device("cpu"))
     for (labels, lab), (want, want_lab) in zip(ours, module._slic_cpu(*arguments), strict=True):
         np.testing.assert_array_equal(labels, want)
