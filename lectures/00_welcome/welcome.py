@@ -1,0 +1,238 @@
+# %% [markdown]
+# # Welcome
+#
+# **Goals.** After this notebook you can
+# 1. *say* what each of the six sections computes, on one photograph;
+# 2. *check* that everything runs on your machine;
+# 3. *find* lectures, assignments and the code behind them.
+#
+# **Before this:** Python and NumPy. **Time:** about 15 minutes. The cells take seconds on a CPU; the last one says how long
+# they took here.
+
+# %% [markdown]
+# ## How the course works
+#
+# **Lectures** are notebooks. Run them from top to bottom: the arrow in the toolbar, or Shift + Enter cell by cell. Each one derives a method from its paper, builds
+# it in short cells, *asserts* that the library gives the same, and then tries it on photographs. Where you read **Predict**, stop and
+# decide before you run the next cell. A wrong prediction teaches most.
+#
+# **The library** `segedu` is made to be read: one method, one file, with the paper's equation numbers. Open
+# `segedu/superpixels/slic.py` beside the first lecture.
+#
+# **Demos** are the same code with sliders. They need a running kernel; where there is none you see a picture.
+#
+# **Assignments** grade themselves. In a terminal,
+#
+#     segedu check assignments/01_superpixels/superpixels.ipynb
+#
+# says what is right, what is wrong, and what the mistake might be.
+#
+# Nothing here downloads anything, and nothing needs a GPU.
+
+# %%
+import time
+
+start = time.perf_counter()
+
+import importlib.metadata
+import re
+import sys
+
+import cv2
+import numpy as np
+
+from segedu.data import load_photograph, photograph_names
+from segedu.drawing import (
+    ORANGE,
+    SKY,
+    VERMILION,
+    figure_grid,
+    mark_boundaries,
+    overlay_labels,
+    overlay_mask,
+    palette,
+)  # fmt: skip
+from segedu.interactive import GrabCut, Prompts
+from segedu.superpixels import slic
+from segedu.widgets import Segmenter
+
+photo = load_photograph("astronaut")
+image = photo.image
+print(
+    f"{photo.name}: {image.shape[1]} x {image.shape[0]} pixels, {len(photo.instances)} things drawn by hand"
+)
+
+# %% [markdown]
+# ## Does everything run?
+
+# %%
+assert sys.version_info >= (3, 11), "the course needs Python 3.11 or newer"
+needed = [
+    re.split(r"[<>=!~\[; ]", r)[0]
+    for r in importlib.metadata.requires("segedu")
+    if "extra ==" not in r
+]
+missing = []
+for name in needed:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        missing.append(name)
+assert not missing, f"missing: {missing}; run `make lab` once more"
+print(f"Python is new enough, all {len(needed)} packages are there.")
+
+# %% [markdown]
+# ## One photograph, six sections
+#
+# What is *in* this picture? There are six ways to answer, and each is a section of the course. Below, what the library computes is marked
+# **computed**; for sections that are not built yet you see what we drew by hand, marked **coming**: that is what their methods
+# should find.
+#
+# **Predict.** Look at the titles before you look at the pictures. Which of the six tell two people apart who stand side by side? Which say something
+# about *every* pixel?
+
+# %%
+person = next(thing for thing in photo.instances if thing.category == "person")
+labels = slic(image, 250)
+method = GrabCut()
+method.set_image(image)
+box = tuple(float(v) for v in person.box)
+answer = method.predict(Prompts(box=box)).mask
+
+pictures = {"1 superpixels · computed": mark_boundaries(image, labels)}
+pictures["3 interactive, a box · computed"] = cv2.rectangle(
+    overlay_mask(image, answer), np.int32(box[:2]), np.int32(box[2:]) - 2, ORANGE, 4
+)
+
+# %%
+names = sorted({segment["category"] for segment in photo.segments_info})
+classes, segments = np.zeros(photo.segment_ids.shape, int), np.zeros(photo.segment_ids.shape, int)
+for k, segment in enumerate(photo.segments_info):
+    here = photo.segment_ids == segment["id"]
+    classes[here], segments[here] = names.index(segment["category"]), k
+pictures["2 semantic · coming"] = overlay_labels(image, classes, 0.65)
+pictures["5 panoptic · coming"] = mark_boundaries(
+    overlay_labels(image, segments, 0.65), segments, (255, 255, 255), 3
+)
+things = image
+for thing, color in zip(photo.instances, palette(len(photo.instances)).tolist(), strict=True):
+    x0, y0, x1, y1 = (int(v) for v in thing.box)
+    things = cv2.rectangle(
+        overlay_mask(things, thing.mask, tuple(color)), (x0, y0), (x1 - 2, y1 - 2), color, 3
+    )
+pictures["4 instance · coming"] = things
+
+# %%
+EDGES = [(0, 1), (0, 2), (1, 3), (2, 4), (5, 6), (5, 7), (7, 9), (6, 8), (8, 10), (5, 11), (6, 12),
+         (11, 12), (11, 13), (13, 15), (12, 14), (14, 16)]  # fmt: skip
+pose = image.copy()
+points = person.keypoints if person.keypoints is not None else np.zeros((17, 3))
+for a, b in EDGES:
+    if points[a, 2] and points[b, 2]:
+        cv2.line(pose, np.int32(points[a, :2]), np.int32(points[b, :2]), SKY, 4, cv2.LINE_AA)
+for x, y, visibility in points:
+    if visibility:
+        cv2.circle(pose, (int(x), int(y)), 7, (255, 255, 255), -1, cv2.LINE_AA)
+        cv2.circle(
+            pose, (int(x), int(y)), 5, VERMILION if visibility == 2 else ORANGE, -1, cv2.LINE_AA
+        )
+pictures["6 pose · coming"] = pose
+figure_grid([pictures[k] for k in sorted(pictures)], sorted(pictures), columns=3, width=12)
+
+# %% [markdown]
+# | section | question | answer | state |
+# |---|---|---|---|
+# | **1 superpixels** | where does something end? | small regions, no names | [SLIC](../01_superpixels/01_slic.ipynb) · [rivals and metrics](../01_superpixels/02_rivals.ipynb) |
+# | **2 semantic** | what is each pixel? | a class for every pixel; two people are one "person" | coming |
+# | **3 interactive** | which thing do *you* mean? | one mask, after a click or a box | [prompts and GrabCut](../03_interactive/01_prompts_grabcut.ipynb); learned methods coming |
+# | **4 instance** | which things, and where is each? | a mask for every thing; the wall is no thing | coming |
+# | **5 panoptic** | both at once | every pixel has a class, and every thing its own number | coming |
+# | **6 pose** | how does a person stand? | 17 points: nose, eyes, ears, shoulders, … wrists, hips, knees, ankles | coming |
+#
+# Instance, panoptic and pose tell two people apart. Superpixels, semantic and panoptic say something about every pixel.
+
+# %% [markdown]
+# ## Play
+#
+# This is section 3, live. Take the box tool and drag around the helmet; then click.
+#
+# 1. How many clicks do you need after the box until you would put the mask on a poster?
+# 2. Which of the four things is hardest? What makes it hard?
+# 3. Press `?`. Which key hides the mask?
+
+# %%
+segmenter = Segmenter(image, names=("astronaut", "helmet"))
+segmenter.prompts = Prompts(box=box)
+segmenter.wait()
+segmenter
+
+# %% [markdown]
+# ## The photographs
+#
+# All come with scikit-image. We drew their masks by hand, in COCO's format; they are in `data/photographs`.
+
+# %%
+shown, titles = [], []
+for name in photograph_names()[:12]:
+    each = load_photograph(name)
+    picture = each.image
+    for thing, color in zip(each.instances, palette(len(each.instances)).tolist(), strict=True):
+        picture = overlay_mask(picture, thing.mask, tuple(color))
+    side = max(picture.shape[:2])
+    h, w = picture.shape[0] * 240 // side, picture.shape[1] * 240 // side
+    square = np.full((240, 240, 3), 255, np.uint8)
+    top, left = (240 - h) // 2, (240 - w) // 2
+    square[top : top + h, left : left + w] = cv2.resize(
+        picture, (w, h), interpolation=cv2.INTER_AREA
+    )
+    shown.append(square)
+    titles.append(f"{name}: {len(each.instances)} things")
+figure_grid(shown, titles, columns=4, width=11)
+
+# %% [markdown]
+# ## Checkpoint
+#
+# **1.** Two people overlap in a photograph. What does semantic segmentation give for them, and what does instance segmentation give?
+#
+# <details><summary>Answer</summary>
+#
+# Semantic: one area of class "person", in which nobody can count. Instance: two masks.
+# </details>
+#
+# **2.** Why does panoptic segmentation need both "things" and "stuff"?
+#
+# <details><summary>Answer</summary>
+#
+# Sky and wall cannot be counted, people and cars can. Every pixel gets a class, but only things get numbers.
+# </details>
+#
+# **3.** You have superpixels and one click. How could you make a mask of them?
+#
+# <details><summary>Answer</summary>
+#
+# Take the superpixel under the click and add neighbours that look alike. It stops too early or too late: GrabCut asks instead for the best of *all* masks.
+# </details>
+
+# %% [markdown]
+# ## Pitfall: the convention
+#
+# Every picture in the course is `(height, width, 3)`, RGB, `uint8` or floats in 0…1. Everything that takes an image says so when given something else.
+
+# %%
+for wrong in (image.transpose(2, 0, 1), image[..., 0], image / 1.0):
+    try:
+        slic(wrong)
+    except ValueError as error:
+        print(error)
+
+# %% [markdown]
+# ## Recap
+#
+# * Six sections, six answers to "what is in this picture?".
+# * Lectures derive and build; the library holds the same code, made to be read; assignments check what you wrote.
+# * **To read on:** Szeliski, *Computer Vision: Algorithms and Applications*, 2nd edition, sections 5.5, 6.4 and 7.5: a map of the ground that the course walks.
+#
+# **Start here:** [SLIC](../01_superpixels/01_slic.ipynb). **Then the assignment:** [superpixels](../../assignments/01_superpixels/superpixels.ipynb).
+
+# %%
+print(f"All cells took {time.perf_counter() - start:.0f} s here.")
