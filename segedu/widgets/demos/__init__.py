@@ -1,0 +1,20 @@
+"""The lectures' demos: sliders that move the library's own methods, step by step."""
+
+from segedu.widgets.demos.base import Demo, Stage
+from segedu.widgets.demos.grabcut import GrabCutStepper, grabcut_stepper
+from segedu.widgets.demos.recall import RecallCurve, boundary_recall_curve
+from segedu.widgets.demos.rivals import Rivals, rivals
+from segedu.widgets.demos.slic import SlicStepper, slic_stepper
+
+__all__ = [
+    "Demo",
+    "GrabCutStepper",
+    "RecallCurve",
+    "Rivals",
+    "SlicStepper",
+    "Stage",
+    "boundary_recall_curve",
+    "grabcut_stepper",
+    "rivals",
+    "slic_stepper",
+]
