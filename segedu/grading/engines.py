@@ -16,6 +16,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from segedu.grading import jail
 from segedu.grading.exercise import Settings
 from segedu.grading.sandbox import (
     ENVIRONMENT,
@@ -74,7 +75,7 @@ def _bubblewrap_problem() -> str:
     if shutil.which("bwrap") is None:
         return "not installed"
     uid = 1_999_999_999 if os.geteuid() == 0 else None
-    return _problem_of(bubblewrap_command([sys.executable, "-I", "-c", "pass"], uid))
+    return _problem_of(bubblewrap_command([sys.executable, "-I", jail.__file__], uid))
 
 
 def _container_problem(engine: str) -> str:

@@ -19,6 +19,7 @@ import os
 import platform
 import resource
 import struct
+import sys
 from collections.abc import Sequence
 
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID = 0x20000, 0x8000000, 0x10000000, 0x20000000
@@ -194,3 +195,20 @@ def _mount(source: str, target: str, kind: str | None, flags: int, data: str = "
 def _write(path: str, text: str) -> None:
     with open(path, "w") as file:
         file.write(text)
+
+
+def stand() -> None:
+    """Put up a jail and leave it: a machine that allows this can grade."""
+    enter_namespaces()
+    child = os.fork()
+    if child == 0:
+        furnish([])
+        limit_resources(1)
+        drop_privileges()
+        filter_calls()
+        os._exit(0)
+    sys.exit(os.waitpid(child, 0)[1] != 0)
+
+
+if __name__ == "__main__":
+    stand()

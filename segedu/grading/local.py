@@ -19,7 +19,7 @@ from typing import Any
 
 PASSED, FAILED, NOT_ATTEMPTED = "passed", "failed", "not attempted"
 CELL_SECONDS = 60
-ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+ANSI = re.compile(r"(\x1b|#x1B)\[[0-9;]*[A-Za-z]")  # the report spells the escape out
 
 
 class NotebookError(ValueError):

@@ -203,29 +203,38 @@ class _BubblewrapJail:
 
 def bubblewrap_command(command: Sequence[str], uid: int | None) -> list[str]:
     """`command` inside the sandbox; as root, `uid` is the slot's own user id."""
-    bwrap = shutil.which("bwrap")
-    if bwrap is None:
-        raise SandboxError("bubblewrap is not installed: apt-get install bubblewrap")
-    user = [
-        *(bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"),
+    inside = [
+        *(_bwrap(), "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"),
         *(arg for pair in ENVIRONMENT.items() for arg in ("--setenv", *pair)),
         *("--hostname", "segedu", "--cap-drop", "ALL"),
     ]
     own = [
         *("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"),
-        *("--size", str(64 << 20), "--tmpfs", "/tmp", "--remount-ro", "/tmp", "--chdir", "/tmp"),
+        # For the warm parent: torch makes a temporary file when imported. Jails mount their own.
+        *("--size", str(64 << 20), "--tmpfs", "/tmp", "--chdir", "/tmp"),
     ]
     if uid is None:
-        return [*user, *_files(), *own, "--remount-ro", "/", "--", *command]
-    outer = [
-        *(bwrap, "--die-with-parent", "--cap-drop", "ALL"),
+        return [*inside, *_files(), *own, "--remount-ro", "/", "--", *command]
+    return [*_as_user(uid), *inside, "--ro-bind", "/", "/", *own, "--", *command]
+
+
+def _as_user(uid: int) -> list[str]:
+    """Root's way to run a command as `uid` without capabilities, seeing the same files."""
+    return [
+        *(_bwrap(), "--die-with-parent", "--cap-drop", "ALL"),
         *("--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"),
         *(*_files(), "--dir", "/tmp", "--remount-ro", "/"),
         *("--dev-bind", "/dev", "/dev", "--dev-bind", "/proc", "/proc", "--"),
         *("setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups"),
         *("--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"),
     ]
-    return [*outer, *user, "--ro-bind", "/", "/", *own, "--", *command]
+
+
+def _bwrap() -> str:
+    path = shutil.which("bwrap")
+    if path is None:
+        raise SandboxError("bubblewrap is not installed: apt-get install bubblewrap")
+    return path
 
 
 def _files() -> list[str]:

@@ -24,6 +24,7 @@ from segedu.grading.assignment import Assignment, Cell
 MAX_NOTEBOOK = 20 << 20
 MAX_CELLS = 2000
 MAX_SOURCE = 512 << 10
+IGNORED = (".ipynb_checkpoints", ".git", "__MACOSX")
 MAX_MEMBERS = 20_000
 STUB = "# YOUR CODE HERE\nraise NotImplementedError()"
 MOODLE = re.compile(r"(?P<student>.+_\d+)_assignsubmission_.*")
@@ -105,7 +106,7 @@ def _one_each(found: list[Submission]) -> list[Submission]:
 def _in_folder(path: Path, assignment: Assignment) -> Iterator[Submission]:
     for entry in sorted(path.iterdir()):
         name = _clean(entry.name)
-        if entry.name.startswith("."):
+        if entry.name in IGNORED or (entry.name.startswith(".") and not entry.is_dir()):
             continue
         if entry.suffix == ".ipynb":
             yield _from_file(_student_of_file(name, assignment), entry, name)
