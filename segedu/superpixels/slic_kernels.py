@@ -135,8 +135,8 @@ def in_strip_order(lab: NDArray[np.float32], strips: NDArray[np.int64]) -> NDArr
         for i in range(len(strips) - 1):
             left, right = strips[i], strips[i + 1]
             start = left * height + y * (right - left)
-            for c in range(3):
-                for x in range(right - left):
+            for x in range(right - left):  # planes innermost: a strip is narrow
+                for c in range(3):
                     pixels[c, start + x] = lab[c, y, left + x]
     return pixels
 
