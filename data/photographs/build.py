@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
+from skimage.draw import polygon
 
 from segedu.data.photographs import load_image
 
@@ -61,14 +62,13 @@ FILES = {
 
 
 def paint(thing: dict[str, Any], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    """Fill an object's outlines and empty its holes: (H, W) bool."""
-    canvas = np.zeros(shape, np.uint8)
-    for value, outlines in ((1, thing["polygons"]), (0, thing.get("holes", []))):
+    """Pixels whose centre lies in an object's outlines and in none of its holes: (H, W) bool."""
+    canvas = np.zeros(shape, bool)
+    for value, outlines in ((True, thing["polygons"]), (False, thing.get("holes", []))):
         for outline in outlines:
-            # OpenCV counts from pixel centres, in sixteenths of a pixel.
-            points = np.rint((np.array(outline).reshape(-1, 2) - 0.5) * 16).astype(np.int32)
-            cv2.fillPoly(canvas, [points], value, shift=4)
-    return canvas.astype(bool)
+            x, y = np.array(outline).reshape(-1, 2).T
+            canvas[polygon(y - 0.5, x - 0.5, shape)] = value
+    return canvas
 
 
 def segments(
