@@ -66,6 +66,13 @@ function element(tag, attributes = {}, ...children) {
   return node;
 }
 
+const SHIELD = "data-lm-suppress-shortcuts"; // Lumino's: JupyterLab's shortcuts stay out
+
+/** A key that is none of ours: Ctrl or Cmd with anything but Z and Y. */
+function isForeign(event) {
+  return (event.ctrlKey || event.metaKey) && !["z", "y"].includes(event.key.toLowerCase());
+}
+
 function sameBytes(a, b) {
   if (a.byteLength !== b.byteLength) return false;
   for (let i = 0; i < a.byteLength; i++) if (a.getUint8(i) !== b.getUint8(i)) return false;
@@ -102,7 +109,6 @@ class SegmenterView {
 
   build() {
     this.root.classList.add("segedu-segmenter");
-    this.root.setAttribute("data-lm-suppress-shortcuts", "true"); // else X cuts the notebook's cell
     this.buttons = new Map();
     const button = (id, label, html, key, act) => {
       const node = element("button", { type: "button", class: "sg-button", "data-id": id, "aria-label": label,
@@ -179,6 +185,7 @@ class SegmenterView {
     on(this.canvas, "wheel", (e) => this.wheel(e), { passive: false });
     on(this.canvas, "blur", () => { this.cursor.keyboard = false; this.draw(); });
     on(this.root, "keydown", (e) => this.key(e));
+    on(window, "keydown", (e) => this.shield(e), { capture: true });
     const changed = () => this.receive();
     const message = (content, buffers) => this.save(content, buffers);
     this.model.on("change:_state", changed);
@@ -362,6 +369,11 @@ class SegmenterView {
     this.draw();
   }
 
+  /** Keys zoom around the cursor where there is one, else around the middle. */
+  focalPoint() {
+    return this.cursor.keyboard || this.cursor.inside ? this.viewport.toCanvas(...this.cursor.at) : [];
+  }
+
   fit() {
     this.viewport.fit();
     this.draw();
@@ -492,7 +504,15 @@ class SegmenterView {
     this.draw();
   }
 
+  /** Keep JupyterLab's keys out (X would cut the cell), but for those with Ctrl or Cmd: save, run. */
+  shield(event) {
+    if (!this.root.contains(event.target)) return;
+    if (isForeign(event)) this.root.removeAttribute(SHIELD);
+    else this.root.setAttribute(SHIELD, "true");
+  }
+
   key(event) {
+    if (isForeign(event)) return;
     if (event.target.tagName === "INPUT" && event.target.type !== "range") return;
     const handled = this.press(event);
     if (handled) event.preventDefault();
@@ -502,7 +522,6 @@ class SegmenterView {
   press(event) {
     const { key } = event;
     const command = event.ctrlKey || event.metaKey;
-    if (command && key.toLowerCase() !== "z" && key.toLowerCase() !== "y") return false;
     const lower = key.length === 1 ? key.toLowerCase() : key;
     const tool = !command && TOOLS.find((t) => t.key === lower);
     if (tool) return this.takes(tool) && (this.choose(tool.id), true);
@@ -523,9 +542,9 @@ class SegmenterView {
       Backspace: () => this.activate("clear"),
       "[": () => this.resizeBrush(1 / 1.25),
       "]": () => this.resizeBrush(1.25),
-      "+": () => this.zoom(1.5),
-      "=": () => this.zoom(1.5),
-      "-": () => this.zoom(1 / 1.5),
+      "+": () => this.zoom(1.5, ...this.focalPoint()),
+      "=": () => this.zoom(1.5, ...this.focalPoint()),
+      "-": () => this.zoom(1 / 1.5, ...this.focalPoint()),
       0: () => this.fit(),
       "?": () => this.toggleHelp(),
       Escape: () => { this.drop(); this.help.hidden = true; },

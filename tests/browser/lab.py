@@ -200,7 +200,13 @@ class Lab:
             address = f"http://127.0.0.1:{self.port}/lab/tree/{path.name}?token={self.token}&reset"
             page.goto(address)
             page.wait_for_selector(".jp-NotebookPanel", timeout=90_000)
-            page.wait_for_selector(IDLE, timeout=90_000)
+            # On a slow machine JupyterLab asks which kernel, although the notebook says so.
+            select = page.locator("dialog.jp-Dialog .jp-mod-accept")
+            page.locator(IDLE).or_(select).first.wait_for(timeout=90_000)
+            while not page.locator(IDLE).count() or page.locator("dialog.jp-Dialog").count():
+                if select.count():
+                    select.first.click(timeout=10_000)
+                page.wait_for_timeout(200)
             yield opened
         finally:
             opened.close()

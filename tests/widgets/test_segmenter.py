@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from segedu.interactive import Click, GrabCut, InteractiveMethod, Prediction, Prompts
 from segedu.widgets import Segmenter
-from segedu.widgets.segmenter import encode_runs
+from segedu.widgets.history import encode_runs
 
 HEIGHT, WIDTH = 40, 60
 
