@@ -2,7 +2,8 @@
 
 from segedu.superpixels.felzenszwalb import FelzenszwalbState, felzenszwalb, felzenszwalb_steps
 from segedu.superpixels.quickshift import QuickshiftTree, quickshift, quickshift_tree
-from segedu.superpixels.slic import SlicState, slic, slic_steps
+from segedu.superpixels.slic import SlicState, slic_steps
+from segedu.superpixels.slic_fast import slic
 from segedu.superpixels.turbopixels import TurboPixelsState, turbopixels, turbopixels_steps
 
 __all__ = [

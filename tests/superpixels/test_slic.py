@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from segedu.data.bsds import BSDS500
 from segedu.images import as_float, rgb_to_lab_array
-from segedu.superpixels import slic, slic_steps
+from segedu.superpixels import slic, slic_fast, slic_steps
 from segedu.superpixels.connectivity import connected_pieces
 from segedu.superpixels.metrics import (
     boundary_recall,
@@ -103,8 +103,8 @@ def test_the_batch_in_torch_equals_the_kernels(slico: bool, tolerance: float) ->
     ]
     grid = module.Grid.over(40, 52, 30)
     arguments = images, grid, 10.0, 12, tolerance, slico
-    ours = module._slic_torch(*arguments, torch.device("cpu"))
-    for (labels, lab), (want, want_lab) in zip(ours, module._slic_cpu(*arguments), strict=True):
+    ours = slic_fast._slic_torch(*arguments, torch.device("cpu"))
+    for (labels, lab), (want, want_lab) in zip(ours, slic_fast._slic_cpu(*arguments), strict=True):
         np.testing.assert_array_equal(labels, want)
         np.testing.assert_allclose(lab, want_lab, atol=1e-4)
 
@@ -311,6 +311,20 @@ def test_any_memory_layout_and_nothing_is_written() -> None:
     before = image.copy()
     np.testing.assert_array_equal(slic(image, 50, device="cpu"), slic(before, 50, device="cpu"))
     np.testing.assert_array_equal(image, before)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(1, 300), st.integers(1, 300), st.floats(0, 1))
+def test_the_grid_has_about_as_many_cells_as_asked(height: int, width: int, part: float) -> None:
+    asked = max(1, round(part * height * width))
+    grid = module.Grid.over(height, width, asked)
+    n_rows, n_cols = len(grid.rows) - 1, len(grid.cols) - 1
+    assert (np.diff(grid.rows) >= 1).all()
+    assert (np.diff(grid.cols) >= 1).all()
+    assert (grid.rows[-1], grid.cols[-1]) == (height, width)
+    assert abs(n_rows * n_cols - asked) <= n_rows / 2  # the rounding of the columns
+    if min(n_rows, n_cols) > 3:  # nearly square
+        assert 0.7 < (height / n_rows) / (width / n_cols) < 1.4
 
 
 def test_one_pixel_and_thin_images() -> None:
