@@ -12,7 +12,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] nbgrader={"grade": false, "grade_id": "intro", "locked": true, "schema_version": 3, "solution": false, "task": false, "checksum": "807a467ef3c1a6b70b193d1b04ee4bf4", "cell_type": "markdown"} deletable=false editable=false
+# %% [markdown] nbgrader={"grade": false, "grade_id": "intro", "locked": true, "schema_version": 3, "solution": false, "task": false, "checksum": "824bb5ceece44375fcfdc43e9db6aa43", "cell_type": "markdown"} deletable=false editable=false
 # # Assignment 1: build SLIC
 #
 # In this assignment you write SLIC, the superpixel method of Achanta et al. (2012), from its distance to its last clean-up step. Then you write the two numbers that say how good superpixels are. At the end your own functions, one after the other, cut a photograph into superpixels.
@@ -33,11 +33,8 @@
 # ## How to work
 #
 # - Write your code where it says `YOUR CODE HERE`, and take out the `raise NotImplementedError()`. You may add helper functions in the same cell.
-# - Run the cell below it. It checks your function on small examples and says what is wrong. When it prints nothing but its last line, all is well there.
-# - In a terminal, this runs every exercise's cells for you and lists what passes:
-#
-#       segedu check assignments/01_superpixels/superpixels.ipynb
-#
+# - Run the cell below it. It checks your function on small examples and says what is wrong. When it prints "the visible checks pass", all is well there.
+# - In a terminal, `segedu check assignments/01_superpixels/superpixels.ipynb` runs every exercise's cells for you and lists what passes.
 # - Your grade comes from *hidden checks*. They call the same functions with other inputs, and with the edge cases that the text names. Each exercise gives part of its points for part of its checks.
 # - Write the functions yourself. `segedu.superpixels` and `skimage.segmentation` hold finished versions; calling them is not the task, and when your work is graded they are not there. NumPy, SciPy, OpenCV and PyTorch are welcome. So is a plain loop: no check asks for speed beyond a few seconds.
 # - An exercise may call functions from earlier ones. Then a mistake there costs you here too, so get the earlier one right first.
@@ -94,7 +91,7 @@ def compare(name, got, want, why=""):
 # - *Edge cases.* The distance of a pixel to itself is 0. Inputs may be `uint8`, as OpenCV stores CIELAB. There, `3 - 5` is 254: turn numbers into floats before you subtract.
 
 
-# %% nbgrader={"grade": false, "grade_id": "slic_distance", "locked": false, "schema_version": 3, "solution": true, "task": false, "checksum": "81c50f077029da454d4d5930e38ae8be", "cell_type": "code"} deletable=false
+# %% nbgrader={"grade": false, "grade_id": "slic_distance", "locked": false, "schema_version": 3, "solution": true, "task": false, "checksum": "5b09cc07d47c2468c45423d7f620d4bd", "cell_type": "code"} deletable=false
 def slic_distance(pixels, centers, S, m):
     """Distance D between pixels and centres (eq. 3).
 
@@ -108,7 +105,8 @@ def slic_distance(pixels, centers, S, m):
         (...) float, the broadcast shape without the last axis.
 
     Example:
-        >>> slic_distance(np.array([50, 0, 0, 0, 0]), np.array([53, 4, 0, 6, 8]), S=10, m=10)
+        >>> pixel, center = np.array([50, 0, 0, 0, 0]), np.array([53, 4, 0, 6, 8])
+        >>> float(slic_distance(pixel, center, S=10, m=10))  # d_c = 5, d_s = 10
         11.180339887498949
     """
     # YOUR CODE HERE
@@ -373,7 +371,7 @@ assert not np.isclose(float(_answer[1]), 2.5), "Divide the residual by K."
 compare("E", float(_answer[1]), 2.5 / 3, "The mean over 3 centres of |dx| + |dy|, without colour.")
 print("Exercise 4: the visible checks pass.")
 
-# %% [markdown] nbgrader={"grade": false, "grade_id": "text_enforce_connectivity", "locked": true, "schema_version": 3, "solution": false, "task": false, "checksum": "16a362a346925da6bfbfd94e72b47086", "cell_type": "markdown"} deletable=false editable=false
+# %% [markdown] nbgrader={"grade": false, "grade_id": "text_enforce_connectivity", "locked": true, "schema_version": 3, "solution": false, "task": false, "checksum": "45e62c40577687bdf49fbfac1bb15305", "cell_type": "markdown"} deletable=false editable=false
 # ## Exercise 5: connectivity (5 points, about 25 minutes)
 #
 # Nothing so far keeps a superpixel in one piece: a label may have islands inside another one, or a few stray pixels. SLIC ends by cleaning that up. Papers and libraries do it in slightly different ways. Here is ours, with every tie decided, so that there is one right answer.
@@ -394,8 +392,9 @@ print("Exercise 4: the visible checks pass.")
 #     4 4 4 7 7     0 0 0 1 1     0 0 0 1 1     0 0 0 1 1
 #     4 9 4 7 7     0 2 0 1 1     0 0 0 1 1     0 0 0 1 1
 #     4 4 4 7 4     0 0 0 1 3     0 0 0 1 1     0 0 0 1 1
+#     8 8 8 8 8     4 4 4 4 4     4 4 4 4 4     2 2 2 2 2
 #
-# Piece 2 (the 9) shares four sides with region 0. Piece 3 (the 4 in the corner) shares two sides with region 1. That it has the same label as piece 0 does not matter: they do not touch.
+# Piece 2 (the 9) shares four sides with region 0. Piece 3 (the 4 on the right) shares two sides with region 1 and one with region 4, so it joins region 1. That it has the same label as piece 0 does not matter: they do not touch.
 #
 # **Write** `enforce_connectivity(labels, min_size)`.
 #
@@ -427,14 +426,14 @@ def enforce_connectivity(labels, min_size):
     raise NotImplementedError()
 
 
-# %% nbgrader={"grade": true, "grade_id": "check_enforce_connectivity", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false, "checksum": "3ef73d4f72a455a931ffba72583c7abf", "cell_type": "code"} deletable=false editable=false
-_labels = np.array([[4, 4, 4, 7, 7], [4, 9, 4, 7, 7], [4, 4, 4, 7, 4]])
+# %% nbgrader={"grade": true, "grade_id": "check_enforce_connectivity", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false, "checksum": "e5ce98e4923736eed2fe46e105494cfc", "cell_type": "code"} deletable=false editable=false
+_labels = np.array([[4, 4, 4, 7, 7], [4, 9, 4, 7, 7], [4, 4, 4, 7, 4], [8, 8, 8, 8, 8]])
 _before = _labels.copy()
 _split = enforce_connectivity(_labels, min_size=1)
 assert np.array_equal(_labels, _before), "You changed `labels`; work on a copy."
-_want = [[0, 0, 0, 1, 1], [0, 2, 0, 1, 1], [0, 0, 0, 1, 3]]
+_want = [[0, 0, 0, 1, 1], [0, 2, 0, 1, 1], [0, 0, 0, 1, 3], [4, 4, 4, 4, 4]]
 compare("The example, only split", _split, _want, "Pieces are numbered by their first pixel.")
-_want = [[0, 0, 0, 1, 1]] * 3
+_want = [[0, 0, 0, 1, 1]] * 3 + [[2, 2, 2, 2, 2]]
 compare("The example with min_size = 3", enforce_connectivity(_labels, min_size=3), _want)
 _want = [[0, 1], [2, 3]]
 _got = enforce_connectivity(np.array([[1, 2], [2, 1]]), min_size=1)

@@ -346,10 +346,11 @@ def odd_labels(student: Student, reference: Reference, rng: Rng) -> None:
 
 @check("enforce_connectivity", points=0.5, title="inputs untouched")
 def connectivity_untouched(student: Student, reference: Reference, rng: Rng) -> None:
-    labels = rng.integers(0, 4, (11, 12))
-    got, after = student.call_and_inputs("enforce_connectivity", labels, 5)
-    expect_untouched((labels,), after, "labels")
-    expect_array(got, reference.call("enforce_connectivity", labels, 5), name="the regions")
+    cases = [(rng.integers(0, 4, (11, 12)), 5), (blobs(rng, 22, 20, 30), 16)]
+    answers = [student.call_and_inputs("enforce_connectivity", *case) for case in cases]
+    for (got, after), case in zip(answers, cases, strict=True):
+        expect_untouched(case[:1], after, "labels")
+        expect_array(got, reference.call("enforce_connectivity", *case), name="the regions")
 
 
 # ------------------------------------------------------------------ 6: boundary recall

@@ -33,11 +33,8 @@
 # ## How to work
 #
 # - Write your code where it says `YOUR CODE HERE`, and take out the `raise NotImplementedError()`. You may add helper functions in the same cell.
-# - Run the cell below it. It checks your function on small examples and says what is wrong. When it prints nothing but its last line, all is well there.
-# - In a terminal, this runs every exercise's cells for you and lists what passes:
-#
-#       segedu check assignments/01_superpixels/superpixels.ipynb
-#
+# - Run the cell below it. It checks your function on small examples and says what is wrong. When it prints "the visible checks pass", all is well there.
+# - In a terminal, `segedu check assignments/01_superpixels/superpixels.ipynb` runs every exercise's cells for you and lists what passes.
 # - Your grade comes from *hidden checks*. They call the same functions with other inputs, and with the edge cases that the text names. Each exercise gives part of its points for part of its checks.
 # - Write the functions yourself. `segedu.superpixels` and `skimage.segmentation` hold finished versions; calling them is not the task, and when your work is graded they are not there. NumPy, SciPy, OpenCV and PyTorch are welcome. So is a plain loop: no check asks for speed beyond a few seconds.
 # - An exercise may call functions from earlier ones. Then a mistake there costs you here too, so get the earlier one right first.
@@ -108,7 +105,8 @@ def slic_distance(pixels, centers, S, m):
         (...) float, the broadcast shape without the last axis.
 
     Example:
-        >>> slic_distance(np.array([50, 0, 0, 0, 0]), np.array([53, 4, 0, 6, 8]), S=10, m=10)
+        >>> pixel, center = np.array([50, 0, 0, 0, 0]), np.array([53, 4, 0, 6, 8])
+        >>> float(slic_distance(pixel, center, S=10, m=10))  # d_c = 5, d_s = 10
         11.180339887498949
     """
     ### BEGIN SOLUTION
@@ -483,8 +481,9 @@ print("Exercise 4: the visible checks pass.")
 #     4 4 4 7 7     0 0 0 1 1     0 0 0 1 1     0 0 0 1 1
 #     4 9 4 7 7     0 2 0 1 1     0 0 0 1 1     0 0 0 1 1
 #     4 4 4 7 4     0 0 0 1 3     0 0 0 1 1     0 0 0 1 1
+#     8 8 8 8 8     4 4 4 4 4     4 4 4 4 4     2 2 2 2 2
 #
-# Piece 2 (the 9) shares four sides with region 0. Piece 3 (the 4 in the corner) shares two sides with region 1. That it has the same label as piece 0 does not matter: they do not touch.
+# Piece 2 (the 9) shares four sides with region 0. Piece 3 (the 4 on the right) shares two sides with region 1 and one with region 4, so it joins region 1. That it has the same label as piece 0 does not matter: they do not touch.
 #
 # **Write** `enforce_connectivity(labels, min_size)`.
 #
@@ -558,13 +557,13 @@ def enforce_connectivity(labels, min_size):
 
 
 # %% nbgrader={"grade": true, "grade_id": "check_enforce_connectivity", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false}
-_labels = np.array([[4, 4, 4, 7, 7], [4, 9, 4, 7, 7], [4, 4, 4, 7, 4]])
+_labels = np.array([[4, 4, 4, 7, 7], [4, 9, 4, 7, 7], [4, 4, 4, 7, 4], [8, 8, 8, 8, 8]])
 _before = _labels.copy()
 _split = enforce_connectivity(_labels, min_size=1)
 assert np.array_equal(_labels, _before), "You changed `labels`; work on a copy."
-_want = [[0, 0, 0, 1, 1], [0, 2, 0, 1, 1], [0, 0, 0, 1, 3]]
+_want = [[0, 0, 0, 1, 1], [0, 2, 0, 1, 1], [0, 0, 0, 1, 3], [4, 4, 4, 4, 4]]
 compare("The example, only split", _split, _want, "Pieces are numbered by their first pixel.")
-_want = [[0, 0, 0, 1, 1]] * 3
+_want = [[0, 0, 0, 1, 1]] * 3 + [[2, 2, 2, 2, 2]]
 compare("The example with min_size = 3", enforce_connectivity(_labels, min_size=3), _want)
 _want = [[0, 1], [2, 3]]
 _got = enforce_connectivity(np.array([[1, 2], [2, 1]]), min_size=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -9,12 +10,12 @@ import nbformat
 import numpy as np
 import pytest
 
-from segedu.grading import Assignment, CheckResult, grade_answer
+from segedu.grading import Assignment, CheckResult, StudentError, grade_answer
 from segedu.grading.assignment import read_notebook
-from segedu.grading.grader import _grade_exercise
+from segedu.grading.checker import run_checks
 from segedu.grading.release import normalise, render_release
 from segedu.grading.sandbox import Bubblewrap
-from segedu.grading.submissions import Answers
+from segedu.grading.session import SandboxedStudent
 from segedu.superpixels import metrics
 from tests.requirements_of_machine import REPOSITORY
 
@@ -292,29 +293,40 @@ LIBRARY_CALLS = {
 }
 
 
-@pytest.mark.needs_bubblewrap
-def test_calling_the_library_earns_nothing_in_the_sandbox():
-    sandbox = Bubblewrap(assignment().warm_modules())
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Bubblewrap]:
+    started = Bubblewrap(assignment().warm_modules())
+    yield started
+    started.close()
+
+
+def grade_in(sandbox: Bubblewrap, exercise: str, source: str) -> list[CheckResult]:
+    pieces = assignment().pieces(exercise, {**assignment().solutions, exercise: source})
+    settings = assignment().exercise(exercise).settings
+    student = SandboxedStudent(sandbox, exercise, pieces, settings)
     try:
-        for name, source in LIBRARY_CALLS.items():
-            answers = Answers({**assignment().solutions, name: source}, [])
-            result = _grade_exercise(
-                assignment(), assignment().exercise(name), answers, sandbox, (0, "x")
-            )
-            assert result["earned"] == 0, (name, result)
+        student.load()
+        return run_checks(assignment(), exercise, student.fresh, "sandbox")
     finally:
-        sandbox.close()
+        student.close()
 
 
 @pytest.mark.needs_bubblewrap
-def test_solution_and_right_answers_get_all_points_in_the_sandbox():
-    sandbox = Bubblewrap(assignment().warm_modules())
+@pytest.mark.parametrize("exercise", LIBRARY_CALLS)
+def test_calling_the_library_earns_nothing_in_the_sandbox(sandbox, exercise):
     try:
-        for exercise in assignment().exercises:
-            sources = [assignment().solutions[exercise.name], *(a.source for a in exercise.right)]
-            for source in sources:
-                answers = Answers({**assignment().solutions, exercise.name: source}, [])
-                result = _grade_exercise(assignment(), exercise, answers, sandbox, (0, "x"))
-                assert result["earned"] == exercise.points, (exercise.name, source, result)
-    finally:
-        sandbox.close()
+        results = grade_in(sandbox, exercise, LIBRARY_CALLS[exercise])
+    except StudentError as error:
+        assert error.type_name == "ForbiddenImport", error
+    else:
+        assert sum(r.earned for r in results) == 0
+        assert all("ForbiddenImport" in r.message for r in results), complaints(results)
+
+
+@pytest.mark.needs_bubblewrap
+@pytest.mark.parametrize("exercise", EXERCISES)
+def test_all_right_answers_get_all_points_in_the_sandbox(sandbox, exercise):
+    others = [a.source for a in assignment().exercise(exercise).right]
+    for source in [assignment().solutions[exercise], *others]:
+        results = grade_in(sandbox, exercise, source)
+        assert all(r.status == "passed" for r in results), complaints(results)
