@@ -239,7 +239,7 @@ def _bwrap() -> str:
 
 def _files() -> list[str]:
     """What the sandbox sees of this machine, all read-only."""
-    args = ["--dir", "/dev", "--dir", "/proc"]
+    args = ["--dir", "/dev", "--dir", "/proc", "--perms", "0755", "--dir", "/etc"]
     for path in SYSTEM:
         if os.path.islink(path):
             args += ["--symlink", os.readlink(path), path]
