@@ -92,10 +92,10 @@ class GrabCutStepper(Demo):
         shown = min(self.iteration.value, len(self.states))
         energies = " → ".join(f"{s.energy / 1000:.1f}" for s in self.states[:shown])
         self.caption.value = (
-            f"<b>iteration {shown}</b><br>"
+            f"<div style='line-height:1.5'><b>iteration {shown}</b><br>"
             + (f"energy, in thousands: {energies}" if energies else "only the box is known")
             + "<br><small>bars: the five Gaussians of each side, in their mean colour; the longer, "
-            "the more pixels</small>"
+            "the more pixels</small></div>"
         )
 
     def picture(self) -> Image:
@@ -124,9 +124,7 @@ def _draw_mixture(panel: Image, name: str, weights: Any, means: Any) -> None:
     lengths = (PANEL - 16) * weights / max(float(weights.max()), 1e-9)
     for k, i in enumerate(np.argsort(-weights)):
         top = 28 + k * tall
-        right = 8 + max(
-            1, round(float(weights[i]) * (PANEL - 16) / max(float(weights.max()), 1e-9))
-        )
+        right = 8 + max(1, round(float(lengths[i])))
         color = tuple(int(v) for v in np.clip(means[i], 0, 255))
         cv2.rectangle(panel, (8, top), (right, top + tall - 4), color, cv2.FILLED)
         cv2.rectangle(panel, (8, top), (right, top + tall - 4), (120, 120, 120), 1)

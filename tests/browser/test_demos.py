@@ -1,0 +1,125 @@
+"""The demos in a real JupyterLab: they draw, answer drags and clicks, and show their progress."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.requirements_of_machine import needs_chromium
+
+pytestmark = needs_chromium
+
+SOURCES = [
+    """from segedu.data import load_photograph
+from segedu.widgets import boundary_recall_curve, grabcut_stepper, rivals, slic_stepper
+photo = load_photograph("astronaut")
+image, truth = photo.image[::2, ::2], photo.segment_ids[::2, ::2]
+demo = slic_stepper(image)
+demo""",
+    "four = rivals(image, truth)\nfour",
+    "curve = boundary_recall_curve(image, truth, numbers=(25, 100))\ncurve",
+    "cut = grabcut_stepper(image, (10, 8, 182, 256))\ncut",
+]
+
+
+@pytest.fixture(scope="module")
+def notebook(lab):
+    with lab.open(SOURCES) as opened:
+        opened.run_all(timeout=240)
+        yield opened
+
+
+def cell(notebook, number):
+    return notebook.page.locator(".jp-CodeCell").nth(number)
+
+
+def painted(stage):
+    """How often the picture was painted so far, once it has been."""
+    stage.wait_for()
+    stage.page.wait_for_function(
+        "stage => stage.dataset.painted > 0", arg=stage.element_handle(), timeout=60_000
+    )
+    return int(stage.get_attribute("data-painted"))
+
+
+def await_repaint(stage, before):
+    stage.page.wait_for_function(
+        "([stage, before]) => Number(stage.dataset.painted) > before",
+        arg=[stage.element_handle(), before], timeout=60_000,
+    )  # fmt: skip
+
+
+def handle(notebook, number, k):
+    """The k-th slider's handle of a cell: arrow keys move it as a drag does."""
+    return cell(notebook, number).locator(".noUi-handle").nth(k)
+
+
+def test_stepper_answers_keys_on_its_sliders(notebook):
+    stage = cell(notebook, 0).locator(".segedu-stage")
+    before = painted(stage)
+    handle(notebook, 0, 0).press("ArrowLeft")
+    await_repaint(stage, before)
+    assert notebook.wait_for_python("demo.iteration.value == 9 and not demo.busy")
+    assert "iteration 9" in cell(notebook, 0).locator(".widget-html").first.inner_text()
+    before = painted(stage)
+    handle(notebook, 0, 1).press("ArrowRight")
+    await_repaint(stage, before)
+    assert notebook.wait_for_python("demo.n_segments.value == 121 and not demo.busy")
+    assert notebook.python("len(demo.states)") == 10
+
+
+def test_stepper_window_goes_where_the_click_is(notebook):
+    stage = cell(notebook, 0).locator(".segedu-stage")
+    before = painted(stage)
+    box = stage.locator("img").bounding_box()
+    stage.locator("img").click(position={"x": box["width"] * 0.9, "y": box["height"] * 0.1})
+    await_repaint(stage, before)
+    x, y = notebook.python("demo.states[0].centers[demo.center, 3:].tolist()")
+    assert x > 0.75 * 256 and y < 0.25 * 256
+    center = notebook.python("demo.center")
+    stage.press("ArrowRight")
+    notebook.wait_for_python(f"demo.center == {center + 1}")
+
+
+def test_play_runs_through_the_iterations(notebook):
+    notebook.execute("demo.play.interval = 50; demo.iteration.value = 0")
+    cell(notebook, 0).locator(
+        ".jupyter-button:has(.fa-play), .jp-widgets-play button"
+    ).first.click()
+    notebook.wait_for_python("demo.iteration.value == 10", timeout=60)
+
+
+def test_rivals_grow_step_by_step(notebook):
+    stages = cell(notebook, 1).locator(".segedu-stage")
+    assert stages.count() == 4
+    before = [painted(stages.nth(k)) for k in range(4)]
+    handle(notebook, 1, 2).press("ArrowRight")
+    notebook.wait_for_python("four.sliders['TurboPixels'].value == 151 and not four.busy", 60)
+    await_repaint(stages.nth(2), before[2] + 2)  # it showed its growing, not only its end
+    assert painted(stages.nth(0)) == before[0]
+    assert "boundary recall" in cell(notebook, 1).inner_text()
+
+
+def test_recall_curve_follows_the_tolerance(notebook):
+    chart = cell(notebook, 2).locator("svg[role=img]")
+    assert chart.locator("polyline").count() == 4
+    first = chart.inner_html()
+    handle(notebook, 2, 0).press("ArrowRight")
+    notebook.wait_for_python("curve.tolerance.value == 3 and not curve.busy")
+    notebook.page.wait_for_function(
+        "before => !document.body.innerHTML.includes(before)", arg=first
+    )
+    assert "3 px" in cell(notebook, 2).locator("svg[role=img]").get_attribute("aria-label")
+
+
+def test_grabcut_steps(notebook):
+    stage = cell(notebook, 3).locator(".segedu-stage")
+    before = painted(stage)
+    handle(notebook, 3, 0).press("ArrowLeft")
+    await_repaint(stage, before)
+    assert "energy" in cell(notebook, 3).inner_text()
+
+
+def test_nothing_is_wider_than_the_page(notebook):
+    for number in range(4):
+        output = cell(notebook, number).locator(".jp-OutputArea-output").first
+        assert output.evaluate("el => el.scrollWidth <= el.clientWidth + 1")
