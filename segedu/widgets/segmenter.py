@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -25,10 +24,11 @@ import traitlets
 from numpy.typing import NDArray
 
 from segedu.drawing import overlay_mask, palette
-from segedu.images import as_uint8, check_mask
+from segedu.images import as_uint8
 from segedu.interactive import PROMPT_KINDS, Click, InteractiveMethod, Prompts, Stroke
 from segedu.widgets import export
-from segedu.widgets.history import SegmentedObject, Step, as_json, encode_runs
+from segedu.widgets.answerer import Answerer
+from segedu.widgets.history import SegmentedObject, as_json
 
 _HERE = Path(__file__).parent
 _FRONT_END = ("segmenter_view.js", "segmenter.js")
@@ -66,11 +66,7 @@ class Segmenter(anywidget.AnyWidget):
         self.method = method
         self.error = ""
         self._lock = threading.RLock()
-        self._working = False  # a thread is answering
-        self._idle = threading.Event()
-        self._idle.set()
-        self._wanted: dict[int, tuple[SegmentedObject, Step]] = {}  # by object, the latest step
-        self._ready = False
+        self._answerer = Answerer(method, self.image, self._lock, self._answered)
         self._events = 0  # of the browser's events, the last one that the state reflects
         self._made = 0
         self._objects: list[SegmentedObject] = []
@@ -180,7 +176,7 @@ class Segmenter(anywidget.AnyWidget):
         Raises:
             TimeoutError: it has not within `timeout` seconds.
         """
-        if not self._idle.wait(timeout):
+        if not self._answerer.idle.wait(timeout):
             raise TimeoutError(f"{type(self.method).__name__} has not answered in {timeout} s")
 
     def to_coco(
@@ -267,48 +263,17 @@ class Segmenter(anywidget.AnyWidget):
     def _request(self) -> None:
         """Show what is there, and have the present prompts answered where they are not yet."""
         thing = self._active
-        self._wanted.pop(thing.id, None)
         if thing.step.prompts and thing.step.answer is None:
-            self._wanted[thing.id] = (thing, thing.step)
-            if not self._working:
-                self._working = True
-                self._idle.clear()
-                threading.Thread(target=self._work, daemon=True).start()
+            self._answerer.request(thing)
         else:
+            self._answerer.withdraw(thing)
             self._publish(masks=True)
 
-    def _work(self) -> None:
-        """Answer each object's latest prompts until none are left unanswered."""
-        while True:
-            with self._lock:
-                if not self._wanted:
-                    self._working = False
-                    self._publish(masks=True)
-                    self._idle.set()
-                    return
-                thing, step = self._wanted.pop(next(reversed(self._wanted)))
-            answered, problem = self._answer(thing, step)
-            with self._lock:
-                self.error = problem or self.error
-                thing.settle(step, answered)
-
-    def _answer(self, thing: SegmentedObject, step: Step) -> tuple[Step, str]:
-        """Ask the method; its failure becomes a message, and the prompts stay."""
-        shown = thing.shown
-        before = None if shown is None or shown.answer is None else shown.answer.mask
-        start = time.perf_counter()
-        try:
-            if not self._ready:
-                self.method.set_image(self.image)
-                self._ready = True
-            answer = self.method.predict(replace(step.prompts, previous_mask=before))
-            seconds = time.perf_counter() - start
-            height, width = self.image.shape[:2]
-            mask = check_mask(answer.mask, (height, width), "the method's mask")
-        except Exception as error:
-            return step, f"{type(error).__name__}: {error}"
-        mask.flags.writeable = False
-        return replace(step, answer=answer, runs=encode_runs(mask), seconds=seconds), ""
+    def _answered(self, problem: str, done: bool) -> None:
+        """An answer has come; show it, unless a later one is on its way."""
+        self.error = problem or self.error
+        if done:
+            self._publish(masks=True)
 
     # What the browser sees
 
@@ -341,7 +306,7 @@ class Segmenter(anywidget.AnyWidget):
             "score": None if np.isnan(score) else round(float(score), 3),
             "seconds": round(step.seconds, 4),
             "error": self.error,
-            "busy": self._working,
+            "busy": self._answerer.working,
             "event": self._events,
         }
 

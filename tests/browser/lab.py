@@ -45,6 +45,7 @@ CHROMIUM_ARGUMENTS = (
     "--disable-sync",
 )
 IDLE = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
+QUESTION = "dialog.jp-Dialog .jp-mod-accept"
 ERRORS = (
     ".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.error'], "
     ".jp-RenderedText[data-mime-type='application/vnd.jupyter.error'], "
@@ -200,12 +201,10 @@ class Lab:
             address = f"http://127.0.0.1:{self.port}/lab/tree/{path.name}?token={self.token}&reset"
             page.goto(address)
             page.wait_for_selector(".jp-NotebookPanel", timeout=90_000)
-            # On a slow machine JupyterLab asks which kernel, although the notebook says so.
-            select = page.locator("dialog.jp-Dialog .jp-mod-accept")
-            page.locator(IDLE).or_(select).first.wait_for(timeout=90_000)
-            while not page.locator(IDLE).count() or page.locator("dialog.jp-Dialog").count():
-                if select.count():
-                    select.first.click(timeout=10_000)
+            question = page.locator(QUESTION)
+            page.locator(IDLE).or_(question).first.wait_for(timeout=90_000)
+            while not page.locator(IDLE).count() or question.count():
+                opened.answer_question()
                 page.wait_for_timeout(200)
             yield opened
         finally:
@@ -244,9 +243,8 @@ class OpenNotebook:
                 break
             assert time.monotonic() < until, f"after {timeout} s the cells show {prompts}"
             # What is run before the kernel is quite ready is lost without a word: run it again.
+            self.answer_question()
             if time.monotonic() > again and not any(prompts):
-                dialogs = self.page.locator("dialog.jp-Dialog").all_inner_texts()
-                assert not dialogs, f"JupyterLab asks something: {dialogs}"
                 self.page.get_by_role("menuitem", name="Run", exact=True).click()
                 self.page.get_by_text("Run All Cells", exact=True).click()
                 again = time.monotonic() + 5
@@ -254,6 +252,14 @@ class OpenNotebook:
         self.page.wait_for_selector(IDLE, timeout=max(1.0, until - time.monotonic()) * 1000)
         failed = self.page.locator(ERRORS).all_inner_texts()
         assert not failed, "a cell failed:\n" + "\n".join(text[-2000:] for text in failed)
+
+    def answer_question(self) -> None:
+        """Accept what JupyterLab proposes: on a slow machine it asks which kernel to start,
+        although the notebook says so.
+        """
+        question = self.page.locator(QUESTION)
+        if question.count():
+            question.first.click(timeout=10_000)
 
     def _prompts(self) -> list[str]:
         """What stands in the brackets before the code cells: nothing, a star, a number."""

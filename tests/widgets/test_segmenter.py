@@ -304,6 +304,20 @@ def test_undo_while_the_method_runs_keeps_the_answer_for_redo() -> None:
     assert browser.segmenter.mask[10, 10] and len(method.seen) == 1
 
 
+def test_undo_of_prompts_that_wait_asks_nothing_and_comes_to_rest() -> None:
+    method = Gate()
+    browser = Browser(Segmenter(blank(), method, names=("a", "b")))
+    browser.click(10, 10, wait=False)
+    assert method.entered.acquire(timeout=10)
+    browser("select", wait=False, id=2)
+    browser.click(40, 30, wait=False)
+    browser("undo", wait=False)
+    method.open.release()
+    browser.segmenter.wait(10)
+    assert len(method.seen) == 1 and not browser.state["busy"]
+    assert browser.segmenter.masks["a"].any() and not browser.segmenter.masks["b"].any()
+
+
 def test_prompts_set_from_python() -> None:
     segmenter = Segmenter(blank(), Disk(), names=("thing",))
     segmenter.prompts = Prompts(clicks=(Click(20, 10),))
