@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -63,7 +64,9 @@ def check(
 
 def grade(
     submissions: Annotated[Path, typer.Argument(help="folder or zip of submissions")],
-    assignment: Annotated[str, typer.Option(help="name or folder of the assignment")],
+    assignment: Annotated[
+        str | None, typer.Option(help="name or folder of the assignment [found out]")
+    ] = None,
     solutions: Annotated[Path, typer.Option(help="folder of the instructor's sources")] = Path(
         "solutions"
     ),
@@ -91,7 +94,7 @@ def grade(
     from segedu.grading.sandbox import SandboxError
     from segedu.grading.submissions import SubmissionsError
 
-    source = _assignment_folder(assignment, solutions)
+    source = _assignment_folder(assignment or _guess(submissions, solutions), solutions)
     options = Options(
         output=output or Path("grades") / source.name,
         seed=seed,
@@ -118,10 +121,11 @@ def _print_run(run: object) -> None:
     folder = run.store.folder
     if run.resumed:
         console.print(f"{run.resumed} were graded before and kept (--regrade grades them again).")
-    scores = sorted(r["score"] for r in run.results)
-    middle = scores[len(scores) // 2] if scores else 0
+    scores = [r["score"] for r in run.results]
+    middle = statistics.median(scores) if scores else 0
+    what = f"{len(scores)} submission" + "s" * (len(scores) != 1)
     console.print(
-        f"{len(scores)} submissions, seed {run.store.seed}, sandbox {run.store.engine}; "
+        f"{what}, seed {run.store.seed}, sandbox {run.store.engine}; "
         f"median {middle:g} of {run.assignment.points:g} points"
     )
     for result in run.results:
@@ -157,6 +161,19 @@ class _Bar:
 
     def __exit__(self, *_: object) -> None:
         self.progress.stop()
+
+
+def _guess(submissions: Path, solutions: Path) -> str:
+    """The assignment that the submissions are of, where that is plain."""
+    from segedu.grading.submissions import assignments_of
+
+    known = sorted(p for p in solutions.glob("*") if (p / "checks.py").exists())
+    found = known if len(known) == 1 else assignments_of(submissions, known)
+    if len(found) != 1:
+        names = ", ".join(p.name for p in found or known) or f"none in {solutions}/"
+        _fail(f"which assignment is it? Say --assignment NAME; there are {names}")
+    console.print(f"assignment [bold]{escape(found[0].name)}[/]")
+    return found[0].name
 
 
 def _assignment_folder(name: str, solutions: Path) -> Path:

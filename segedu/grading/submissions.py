@@ -14,12 +14,12 @@ import os
 import re
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from segedu.grading.assignment import Assignment, Cell
+from segedu.grading.assignment import Assignment, Cell, notebook_source
 
 MAX_NOTEBOOK = 20 << 20
 MAX_CELLS = 2000
@@ -87,6 +87,22 @@ def find_submissions(path: Path, assignment: Assignment) -> list[Submission]:
             f"{assignment.notebook}.ipynb, or *.ipynb, or a zip of them"
         )
     return _one_each(found)
+
+
+def assignments_of(path: Path, folders: Sequence[Path]) -> list[Path]:
+    """Those of the assignments in `folders` that `path`'s layout or file names speak of."""
+    if path.is_dir():
+        names = {p.name for p in (*path.glob("*"), *path.glob("*/*"), *path.glob("*/*/*.ipynb"))}
+    elif zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            members = [PurePosixPath(m) for m in archive.namelist()[:MAX_MEMBERS]]
+        names = {part for member in members for part in member.parts}
+    else:
+        return []
+    if found := [folder for folder in folders if folder.name in names]:
+        return found
+    files = [name for name in names if name.endswith(".ipynb")]
+    return [f for f in folders if any(notebook_source(f).stem in name for name in files)]
 
 
 def _one_each(found: list[Submission]) -> list[Submission]:

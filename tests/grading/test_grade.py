@@ -282,10 +282,38 @@ def test_the_command_line(tmp_path: Path):
     command = ["grade", str(tmp_path / "in"), "--assignment", "tiny", "--solutions", str(SOLUTIONS)]
     result = CliRunner().invoke(app, [*command, "--output", str(tmp_path / "out"), "--seed", "9"])
     assert result.exit_code == 0, result.output
-    assert "1 submissions, seed 9, sandbox bubblewrap; median 6 of 6 points" in result.output
+    assert "1 submission, seed 9, sandbox bubblewrap; median 6 of 6 points" in result.output
     for name in ("grades.csv", "summary.html", "feedback/ada.html", "gradebook.db", "run.json"):
         assert (tmp_path / "out" / name).exists()
     assert os.stat(tmp_path / "out" / "grades.csv").st_mode & 0o777 == 0o644
+
+
+def test_the_plain_command_finds_out_the_assignment(tmp_path: Path, monkeypatch):
+    import shutil
+
+    monkeypatch.chdir(tmp_path)
+    hand_in(tmp_path / "in", "ada", solved(RIGHT))
+    hand_in(tmp_path / "in", "bo", solved({}))
+    (tmp_path / "flat").mkdir()
+    (tmp_path / "flat" / "ada_tiny.ipynb").write_text(json.dumps(solved(RIGHT)))
+    (tmp_path / "unclear").mkdir()
+    (tmp_path / "unclear" / "ada.ipynb").write_text(json.dumps(solved(RIGHT)))
+    shutil.copytree(TINY, tmp_path / "solutions" / "tiny")
+    shutil.copytree(TINY, tmp_path / "solutions" / "other")
+    for name in ("tiny.py", "tiny.ipynb"):
+        path = tmp_path / "solutions" / "other" / name
+        path.rename(path.with_stem("another"))
+    for folder in ("in", "flat"):
+        result = CliRunner().invoke(app, ["grade", folder, "--gradebook", ""])
+        assert result.exit_code == 0, result.output
+        assert "assignment tiny" in result.output
+    assert (tmp_path / "grades" / "tiny" / "summary.html").exists()
+    result = CliRunner().invoke(app, ["grade", "unclear"])
+    assert result.exit_code == 2
+    assert "there are other, tiny" in " ".join(result.output.split())
+    shutil.rmtree(tmp_path / "solutions" / "other")
+    result = CliRunner().invoke(app, ["grade", "in", "--gradebook", ""])
+    assert "median 3 of 6 points" in result.output
 
 
 @pytest.mark.parametrize(
