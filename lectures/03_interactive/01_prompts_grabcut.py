@@ -33,7 +33,7 @@ from segedu.data import load_photograph
 from segedu.drawing import ORANGE, VERMILION, figure_grid, overlay_mask
 from segedu.interactive import Click, GrabCut, Prompts, Stroke, grabcut_steps
 from segedu.superpixels import slic
-from segedu.widgets import Segmenter
+from segedu.widgets import Segmenter, grabcut_stepper
 
 plt.rcParams.update({"figure.dpi": 80, "savefig.dpi": 80, "font.size": 11})
 photo = load_photograph("astronaut")
@@ -427,7 +427,17 @@ plt.show()
 # %% [markdown]
 # ## Play
 #
-# The widget speaks the same protocol. Choose the box, drag it around a thing; then click what is missing (left) and what is too much (right, or with Shift). `?` shows all
+# First the loop, step by step: mask, mixtures and energy after each iteration. Drag the box wider or narrower.
+#
+# 1. In which iteration does most of the energy go? And in which does the mask still change?
+# 2. Make the box so narrow that it cuts off the shoulder. What colours enter the background's mixture?
+# 3. At which width does the flag come in, and why all at once?
+
+# %%
+grabcut_stepper(image, things["person"].box)
+
+# %% [markdown]
+# Now you. The widget speaks the same protocol. Choose the box, drag it around a thing; then click what is missing (left) and what is too much (right, or with Shift). `?` shows all
 # keys. The mask you see is `segmenter.mask` in Python.
 #
 # 1. Get the helmet to an IoU above 0.9 (next cell). What is the fewest prompts that do it? Which kind was worth most?

@@ -1,4 +1,4 @@
-"""A plugin for nbval that compares figures as well, within a tolerance: `-p tests.notebooks.figures`.
+"""A plugin for nbval that compares figures too, within a tolerance: `-p tests.notebooks.figures`.
 
 nbval compares text and skips images, as a font's version moves a few pixels. Here two figures agree
 when their sizes agree within a few pixels and, seen from afar, so do their colours.

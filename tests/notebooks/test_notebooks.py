@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jupytext
 import nbformat
 import numpy as np
 import pytest
@@ -17,6 +18,13 @@ from tests.requirements_of_machine import REPOSITORY
 
 LECTURES = build.lecture_sources()
 MEGABYTES_AT_MOST = 2.0
+
+# The assignments' notebooks are made elsewhere, from the solutions: here only the pairs are compared.
+EXERCISES = sorted(
+    path
+    for folder in ("solutions", "assignments")
+    for path in (REPOSITORY / folder).glob("*/*.ipynb")
+)
 
 by_lecture = pytest.mark.parametrize("source", LECTURES, ids=lambda p: p.stem)
 
@@ -43,6 +51,20 @@ def test_notebook_equals_its_text(source):
     assert [dict(c.metadata) for c in notebook.cells] == [dict(c.metadata) for c in text.cells], (
         advice
     )
+
+
+@pytest.mark.parametrize("path", EXERCISES, ids=lambda p: f"{p.parents[1].name}-{p.stem}")
+def test_exercises_equal_their_text(path):
+    text, notebook = jupytext.read(path.with_suffix(".py")), nbformat.read(path, as_version=4)
+    assert [(c.cell_type, c.source.strip()) for c in notebook.cells] == [
+        (c.cell_type, c.source.strip()) for c in text.cells
+    ]
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+
+
+def test_there_are_exercises():
+    assert {path.parents[1].name for path in EXERCISES} == {"solutions", "assignments"}
 
 
 @by_lecture

@@ -127,7 +127,8 @@ class SlicStepper(Demo):
                 f"the chosen centre has {own} pixels; S² is {state.spacing**2:.0f}"
             )
         self.caption.value = (
-            f"<div style='line-height:1.5'><b>iteration {state.iteration}</b> · {len(state.centers)} centres · "
+            f"<div style='line-height:1.5'><b>iteration {state.iteration}</b> · "
+            f"{len(state.centers)} centres · "
             f"S = {state.spacing:.1f} px<br>{moved}<br><small>blue: centres, white: their way · "
             "orange: the 2S × 2S window of one centre; click the picture to choose another, or "
             "walk with ← →</small></div>"
