@@ -296,8 +296,8 @@ def check_parameters(
             f"n_segments must lie between 1 and the image's {height * width} pixels, "
             f"got {n_segments}"
         )
-    if not (compactness > 0 and np.isfinite(compactness)):
-        raise ValueError(f"compactness must be positive and finite, got {compactness}")
+    if not 1e-6 <= compactness <= 1e6:  # beyond, its square leaves float32
+        raise ValueError(f"compactness must lie between 1e-6 and 1e6, got {compactness}")
     if max_iterations < 1:
         raise ValueError(f"max_iterations must be at least 1, got {max_iterations}")
     if not tolerance >= 0:

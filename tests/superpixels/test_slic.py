@@ -232,7 +232,7 @@ def assert_superpixels(labels: Image, shape: tuple[int, int], at_most: int) -> N
 @given(
     st.tuples(st.integers(1, 40), st.integers(1, 40)),
     st.floats(0, 1),
-    st.floats(0.01, 1000),
+    st.floats(1e-6, 1e6),
     st.booleans(),
     st.booleans(),
 )
@@ -364,6 +364,8 @@ def test_wrong_images(method: Callable[..., Any], image: Image, message: str) ->
         ({"n_segments": 2.5}, "n_segments must be a whole number"),
         ({"compactness": 0}, "compactness"),
         ({"compactness": np.inf}, "compactness"),
+        ({"compactness": np.nan}, "compactness"),
+        ({"compactness": 1e30}, "compactness"),
         ({"max_iterations": 0}, "max_iterations"),
         ({"tolerance": -1}, "tolerance"),
         ({"tolerance": np.nan}, "tolerance"),
