@@ -534,12 +534,13 @@ class SegmenterView {
     }
     const act = {
       x: () => this.sign(!this.positive),
-      z: () => this.activate(event.shiftKey ? "redo" : "undo"),
-      y: () => this.activate("redo"),
+      // Not by way of the buttons: they are greyed until Python has seen the key before.
+      z: () => this.send({ type: event.shiftKey ? "redo" : "undo" }),
+      y: () => this.send({ type: "redo" }),
       n: () => this.send({ type: "add" }),
       m: () => this.toggleMasks(),
-      Delete: () => this.activate("clear"),
-      Backspace: () => this.activate("clear"),
+      Delete: () => this.send({ type: "clear" }),
+      Backspace: () => this.send({ type: "clear" }),
       "[": () => this.resizeBrush(1 / 1.25),
       "]": () => this.resizeBrush(1.25),
       "+": () => this.zoom(1.5, ...this.focalPoint()),
@@ -552,11 +553,6 @@ class SegmenterView {
     if (!act) return false;
     act();
     return true;
-  }
-
-  /** What the button does, unless it is greyed. */
-  activate(id) {
-    this.buttons.get(id).click();
   }
 
   resizeBrush(factor) {
