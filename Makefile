@@ -26,8 +26,9 @@ help:
 setup:
 	@"$(PYTHON)" .ci/setup.py
 
+# The environment's programs are on the path, so that `segedu check` works in Lab's terminal.
 lab: setup
-	$(BIN)/jupyter lab $(ROOT_FLAG) $(LAB_ARGS) lectures/00_welcome/welcome.ipynb
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab $(ROOT_FLAG) $(LAB_ARGS) lectures/00_welcome/welcome.ipynb
 
 lint: setup
 	$(BIN)/ruff check .
