@@ -168,9 +168,14 @@ class Assignment:
         return Reference.from_source(*(p.source for p in pieces), name=f"solution of {name}")
 
     def warm_modules(self) -> list[str]:
-        """Modules that given cells import and no exercise forbids: the warm parent has them."""
+        """Modules that given cells and right answers import and no exercise forbids.
+
+        The warm parent has them, so that an import costs no answer its time.
+        """
         forbidden = {m for e in self.exercises for m in e.settings.forbidden}
-        modules = {m for cell in self.cells if cell.is_setup for m in imported_modules(cell.source)}
+        sources = [c.source for c in self.cells if c.kind == "code"]
+        sources += [answer.source for e in self.exercises for answer in e.right]
+        modules = {m for source in sources for m in imported_modules(source)}
         return sorted(m for m in modules if not any(f"{m}.".startswith(f"{f}.") for f in forbidden))
 
     @cached_property

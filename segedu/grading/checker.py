@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from segedu.grading.assignment import Assignment
-from segedu.grading.diagnosis import Recorder, diagnose
+from segedu.grading.diagnosis import Calls, Recorder, diagnose
 from segedu.grading.exercise import Check, CheckFailed, LocalStudent, Student, StudentError
 
 PASSED, FAILED, NOT_ATTEMPTED = "passed", "failed", "not attempted"
@@ -56,23 +56,27 @@ def run_checks(
         explain: words for the student about a call that gave no value.
     """
     reference = assignment.reference(exercise)
-    results = []
+    results: list[CheckResult] = []
+    failures: dict[int, Calls] = {}
     for check in assignment.exercise(exercise).checks:
         current = student if isinstance(student, Student) else student()
-        rng = rng_for(seed, exercise, check.name)
         recorder = Recorder(current)
         try:
-            check.function(recorder, reference, rng)
+            check.function(recorder, reference, rng_for(seed, exercise, check.name))
         except CheckFailed as failed:
-            misconception = failed.misconception or diagnose(assignment, exercise, recorder.calls)
-            results.append(_failed(check, FAILED, failed.message, misconception))
+            results.append(_failed(check, FAILED, failed.message, failed.misconception))
         except StudentError as error:
             status = NOT_ATTEMPTED if error.not_attempted else FAILED
-            misconception = diagnose(assignment, exercise, recorder.calls)
             message = explain(error) if explain else error.message
-            results.append(_failed(check, status, message, misconception))
+            results.append(_failed(check, status, message, None))
         else:
             results.append(CheckResult(check.name, check.title, check.points, check.points, PASSED))
+            continue
+        if results[-1].misconception is None:
+            failures[len(results) - 1] = recorder.calls
+    titles = diagnose(assignment, exercise, list(failures.values()))
+    for index, title in zip(failures, titles, strict=True):
+        results[index] = replace(results[index], misconception=title)
     return results
 
 

@@ -13,6 +13,7 @@ import os
 import select
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,7 @@ from segedu.grading.assignment import Assignment
 from segedu.grading.calls import Request
 from segedu.grading.exercise import Student, StudentError
 
+Calls = list[tuple[Request, Any]]
 SECONDS = 5.0
 MAX_CALLS = 50
 
@@ -31,7 +33,7 @@ class Recorder(Student):
     """Passes requests on and remembers what was asked and what came back."""
 
     student: Student
-    calls: list[tuple[Request, Any]] = field(default_factory=list)
+    calls: Calls = field(default_factory=list)
 
     def request(self, request: Request) -> Any:
         """Ask the student; record the value, or the type of the exception."""
@@ -44,47 +46,65 @@ class Recorder(Student):
         return value
 
 
-def diagnose(assignment: Assignment, exercise: str, calls: list[tuple[Request, Any]]) -> str | None:
-    """Title of the wrong answer that gave the student's outputs on all `calls`, or None."""
+def diagnose(assignment: Assignment, exercise: str, failures: Sequence[Calls]) -> list[str | None]:
+    """For each failed check's calls the title of the wrong answer that explains it, or None."""
     bank = assignment.exercise(exercise).wrong
-    errors = [value for _, value in calls if isinstance(value, StudentError)]
-    if not bank or not calls or len(calls) > MAX_CALLS:
-        return None
-    if any(error.kind != "exception" or error.not_attempted for error in errors):
-        return None
+    titles: list[str | None] = [None] * len(failures)
+    useful = [index for index, calls in enumerate(failures) if bank and _tells(calls)]
+    if not useful:
+        return titles
     read, write = os.pipe()
     child = os.fork()
     if child == 0:  # pragma: no cover, runs in the child
         with contextlib.suppress(BaseException):
-            _report_match(assignment, exercise, calls, write)
+            os.close(read)
+            _report_matches(assignment, exercise, [failures[i] for i in useful], write)
         os._exit(0)
     os.close(write)
-    answer = _read_until(read, time.monotonic() + SECONDS)
+    for check, wrong in _read_pairs(read, time.monotonic() + SECONDS):
+        if check < len(useful) and wrong < len(bank) and titles[useful[check]] is None:
+            titles[useful[check]] = bank[wrong].title
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    return bank[answer].title if answer is not None and answer < len(bank) else None
+    return titles
 
 
-def _report_match(
-    assignment: Assignment, exercise: str, calls: list[tuple[Request, Any]], write: int
+def _tells(calls: Calls) -> bool:
+    """Whether the calls can tell one answer from another."""
+    errors = [value for _, value in calls if isinstance(value, StudentError)]
+    plain = all(e.kind == "exception" and not e.not_attempted for e in errors)
+    return plain and 0 < len(calls) <= MAX_CALLS
+
+
+def _report_matches(
+    assignment: Assignment, exercise: str, failures: Sequence[Calls], write: int
 ) -> None:
+    unexplained = dict(enumerate(failures))
     for index, wrong in enumerate(assignment.exercise(exercise).wrong):
         with contextlib.suppress(Exception):
-            if _behaves_alike(assignment.local_student(exercise, wrong.source), calls):
-                os.write(write, bytes([index]))
-                return
+            student = assignment.local_student(exercise, wrong.source)
+            for number, calls in list(unexplained.items()):
+                with contextlib.suppress(Exception):
+                    if _behaves_alike(student, calls):
+                        os.write(write, bytes([number, index]))
+                        del unexplained[number]
+        if not unexplained:
+            return
 
 
-def _read_until(descriptor: int, deadline: float) -> int | None:
-    try:
-        ready, _, _ = select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))
-        data = os.read(descriptor, 1) if ready else b""
-        return data[0] if data else None
-    finally:
-        os.close(descriptor)
+def _read_pairs(descriptor: int, deadline: float) -> list[tuple[int, int]]:
+    """Pairs of bytes until the other end closes or time is up."""
+    data = b""
+    while select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        chunk = os.read(descriptor, 1024)
+        if not chunk:
+            break
+        data += chunk
+    os.close(descriptor)
+    return list(zip(data[::2], data[1::2], strict=False))
 
 
-def _behaves_alike(wrong: Student, calls: list[tuple[Request, Any]]) -> bool:
+def _behaves_alike(wrong: Student, calls: Calls) -> bool:
     for request, theirs in calls:
         try:
             value: Any = wrong.request(request)

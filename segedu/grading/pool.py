@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import multiprocessing as mp
 import os
 import signal
@@ -65,6 +66,9 @@ def grade_in_pool(
 ) -> Iterator[tuple[Submission, Result]]:
     """Yield results as they come, in no order."""
     waiting = list(reversed(submissions))
+    for name in job.assignment.warm_modules():  # once here, not once in each process
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
     members = [_Member(job) for _ in range(max(1, min(processes, len(submissions))))]
     try:
         for member in members:
