@@ -25,7 +25,7 @@ from tests.requirements_of_machine import chromium
 SIZES = ((512, 512), (1500, 1000))
 LIMITS_MS = {(512, 512): 35.0, (1500, 1000): 75.0}
 
-SOURCE = '''
+SOURCE = """
 %matplotlib widget
 import time
 import cv2, numpy as np, matplotlib.pyplot as plt
@@ -52,9 +52,9 @@ class Disk:
 
 segmenter = Segmenter(image, Disk())
 segmenter
-'''
+"""
 
-FIGURE = '''
+FIGURE = """
 plt.ioff()
 shown_width, shown_height = {shown}
 figure = plt.figure(figsize=(shown_width / 100, shown_height / 100), dpi=100)
@@ -79,7 +79,7 @@ def clicked(event):
 
 figure.canvas.mpl_connect("button_press_event", clicked)
 figure.canvas
-'''
+"""
 
 # Ends when a pixel of the canvas, looked at after everything that draws on it, has changed.
 WATCH = """
