@@ -34,10 +34,6 @@ import time
 
 start = time.perf_counter()
 
-import importlib.metadata
-import re
-import sys
-
 import cv2
 import numpy as np
 
@@ -66,6 +62,10 @@ print(
 # ## Does everything run?
 
 # %%
+import importlib.metadata
+import re
+import sys
+
 assert sys.version_info >= (3, 11), "the course needs Python 3.11 or newer"
 needed = [
     re.split(r"[<>=!~\[; ]", r)[0]
@@ -186,7 +186,8 @@ for name in photograph_names()[:12]:
         picture, (w, h), interpolation=cv2.INTER_AREA
     )
     shown.append(square)
-    titles.append(f"{name}: {len(each.instances)} things")
+    number = len(each.instances)
+    titles.append(f"{name}: {number} thing{'s' * (number != 1)}")
 figure_grid(shown, titles, columns=4, width=11)
 
 # %% [markdown]

@@ -437,7 +437,7 @@ plt.show()
 grabcut_stepper(image, things["person"].box)
 
 # %% [markdown]
-# Now you. The widget speaks the same protocol. Choose the box, drag it around a thing; then click what is missing (left) and what is too much (right, or with Shift). `?` shows all
+# Now you. The widget speaks the same protocol. Choose the box, drag it around a thing; then click what is missing (left) and what is too much (right, or with Alt). `?` shows all
 # keys. The mask you see is `segmenter.mask` in Python.
 #
 # 1. Get the helmet to an IoU above 0.9 (next cell). What is the fewest prompts that do it? Which kind was worth most?

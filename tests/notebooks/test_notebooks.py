@@ -19,7 +19,7 @@ from tests.requirements_of_machine import REPOSITORY
 LECTURES = build.lecture_sources()
 MEGABYTES_AT_MOST = 2.0
 
-# The assignments' notebooks are made elsewhere, from the solutions: here only the pairs are compared.
+# The assignments' notebooks are made elsewhere, from the solutions: here pairs are compared.
 EXERCISES = sorted(
     path
     for folder in ("solutions", "assignments")
