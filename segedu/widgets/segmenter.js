@@ -133,9 +133,9 @@ class SegmenterView {
       oninput: (e) => { this.brush = Number(e.target.value); this.draw(); } });
     this.opacitySlider = element("input", { type: "range", min: 0, max: 1, step: 0.05, value: this.opacity, "aria-label": "Mask opacity",
       oninput: (e) => { this.opacity = Number(e.target.value); this.draw(); } });
-    this.brushGroup = element("label", { class: "sg-slider" }, "Size", this.brushSlider);
+    this.brushGroup = element("label", { class: "sg-slider", title: "Size of the brush ([ and ])" }, "Size", this.brushSlider);
     const look = [
-      element("label", { class: "sg-slider" }, "Mask", this.opacitySlider),
+      element("label", { class: "sg-slider", title: "Opacity of the masks" }, this.opacitySlider),
       button("hide", "Hide or show the masks", EYE, "m", () => this.toggleMasks()),
       button("help", "Keyboard shortcuts", "?", "?", () => this.toggleHelp()),
     ];

@@ -30,7 +30,7 @@ from typing import Any
 
 import nbformat
 from jupyter_client.blocking.client import BlockingKernelClient
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Playwright, sync_playwright
 
 from tests.requirements_of_machine import REPOSITORY, chromium
 
@@ -226,7 +226,9 @@ class OpenNotebook:
     def __init__(self, lab: Lab, page: Page, path: Path) -> None:
         self.lab, self.page, self.path = lab, page, path
         self.problems: list[str] = []
+        self.lost_widgets = 0
         self._client: BlockingKernelClient | None = None
+        page.on("console", self._heard)
         page.on("pageerror", lambda error: self.problems.append(str(error)))
 
     def run_all(self, timeout: float = 120.0) -> None:
@@ -240,7 +242,14 @@ class OpenNotebook:
         while True:
             prompts = self._prompts()
             if all(prompt.isdigit() for prompt in prompts):
-                break
+                if not self.lost_widgets:
+                    break
+                # Widgets came before JupyterLab's extension for them was up: make them again.
+                self.page.wait_for_timeout(2000)
+                self.lost_widgets = 0
+                self.page.get_by_role("menuitem", name="Edit", exact=True).click()
+                self.page.get_by_text("Clear Outputs of All Cells", exact=True).click()
+                again, prompts = 0.0, []
             assert time.monotonic() < until, f"after {timeout} s the cells show {prompts}"
             # What is run before the kernel is quite ready is lost without a word: run it again.
             self.answer_question()
@@ -252,6 +261,9 @@ class OpenNotebook:
         self.page.wait_for_selector(IDLE, timeout=max(1.0, until - time.monotonic()) * 1000)
         failed = self.page.locator(ERRORS).all_inner_texts()
         assert not failed, "a cell failed:\n" + "\n".join(text[-2000:] for text in failed)
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        self.lost_widgets += "Exception opening new comm" in message.text
 
     def answer_question(self) -> None:
         """Accept what JupyterLab proposes: on a slow machine it asks which kernel to start,
