@@ -133,7 +133,7 @@ class Yes:
         return True
 
 
-@pytest.mark.parametrize("condition", [False, 1, "yes", np.array([True]), Yes()], ids=repr)
+@pytest.mark.parametrize("condition", [False, 1, "yes", np.array([True]), Yes()], ids=type)
 def test_only_a_plain_true_is_true(condition):
     with pytest.raises(CheckFailed, match="why"):
         expect_true(condition, "why")

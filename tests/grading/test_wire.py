@@ -105,7 +105,7 @@ def test_handles_pass():
         ([[[0]] * 100] * 3000, "too many items"),
         (np.broadcast_to(np.zeros(1), (1 << 16, 1 << 10)), "too large"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_what_is_no_data_is_refused(value, words):
     with pytest.raises(WireError, match=words):
