@@ -163,7 +163,7 @@ def assign_pixels(
             dl, da, db = lab[:, 0] - l_, lab[:, 1] - a_, lab[:, 2] - b_
             dx, dy = x - x_, y - y_
             color = dl * dl + da * da + db * db  # eq. 1, squared
-            plane = dx * dx + dy * dy  # eq. 2, squared
+            plane = dx * dx + dy * dy  # eq. 1, squared
             d = color * color_weight[:, k] + plane * space_weight  # eq. 3, squared
             covered = exists & (dx.abs() <= reach) & (dy.abs() <= reach)
             closer = covered & (d < best)

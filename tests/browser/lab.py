@@ -13,6 +13,7 @@ fresh token and ends with the `with`, as do its kernels and the browser.
 from __future__ import annotations
 
 import ast
+import ctypes
 import json
 import os
 import shutil
@@ -119,7 +120,7 @@ class Lab:
                  f"--IdentityProvider.token={self.token}", "--ServerApp.open_browser=False",
                  *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else [])],
                 cwd=self.notebooks, env=environment, stdout=log, stderr=subprocess.STDOUT,
-                start_new_session=True,
+                start_new_session=True, preexec_fn=_end_with_parent,
             )  # fmt: skip
             log.close()
             if self._answers():
@@ -330,6 +331,13 @@ class OpenNotebook:
         if self._client is not None:
             self._client.stop_channels()
             self._client = None
+
+
+def _end_with_parent() -> None:
+    """Where a test is killed, no `finally` runs: on Linux the kernel then ends the server."""
+    if sys.platform == "linux":
+        pr_set_pdeathsig = 1
+        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGTERM)
 
 
 def _free_port() -> int:
