@@ -43,13 +43,18 @@ def enter_namespaces() -> None:
     _write("/proc/self/gid_map", f"{USER} {gid} 1\n")
 
 
-def furnish(masked: Sequence[str]) -> None:
-    """Mount what is the cell's own; `masked` files and folders look empty."""
+def furnish(masked: Sequence[str], kept: Sequence[str]) -> None:
+    """Mount what is the cell's own; `masked` paths look empty, `kept` ones stay in /tmp."""
     _mount("none", "/", None, MS_REC | MS_PRIVATE)
     _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     _write("/proc/sys/user/max_user_namespaces", "0")
     options = f"size={TMP_BYTES},nr_inodes={TMP_FILES},mode=0700"
+    held = [(path, os.open(path, os.O_PATH)) for path in kept]
     _mount("tmpfs", "/tmp", "tmpfs", MS_NOSUID | MS_NODEV, options)
+    for path, descriptor in held:
+        os.makedirs(path)
+        _mount(f"/proc/self/fd/{descriptor}", path, None, MS_BIND | MS_REC)  # read-only as it was
+        os.close(descriptor)
     _mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, options)
     for path in masked:
         if os.path.isdir(path):
@@ -202,7 +207,7 @@ def stand() -> None:
     enter_namespaces()
     child = os.fork()
     if child == 0:
-        furnish([])
+        furnish([], [])
         limit_resources(1)
         drop_privileges()
         filter_calls()

@@ -139,6 +139,7 @@ class Bubblewrap:
             job = {
                 "do": "start",
                 "masked": masked_paths(settings.forbidden),
+                "kept": folders_in_tmp(),
                 "memory_bytes": settings.memory_mb << 20,
                 "cpu_seconds": int(settings.total_seconds) + 2,
             }
@@ -211,7 +212,7 @@ def bubblewrap_command(command: Sequence[str], uid: int | None) -> list[str]:
     own = [
         *("--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"),
         # For the warm parent: torch makes a temporary file when imported. Jails mount their own.
-        *("--size", str(64 << 20), "--tmpfs", "/tmp", "--chdir", "/tmp"),
+        *("--size", str(64 << 20), "--tmpfs", "/tmp", *_binds(folders_in_tmp()), "--chdir", "/tmp"),
     ]
     if uid is None:
         return [*inside, *_files(), *own, "--remount-ro", "/", "--", *command]
@@ -247,15 +248,17 @@ def _files() -> list[str]:
             args += ["--ro-bind", path, path]
     for path in SYSTEM_FILES:
         args += ["--ro-bind-try", os.path.realpath(path), path]
+    return [*args, *_binds(visible_folders())]
+
+
+def _binds(folders: Sequence[str]) -> list[str]:
+    """Mount folders of this machine where they are, read-only."""
     parents: dict[str, None] = {}
-    for path in visible_folders():
+    for path in folders:
         # Bubblewrap gives folders above a mount the rights of the original, perhaps root's alone.
         parents |= dict.fromkeys(str(p) for p in reversed(Path(path).parents[:-1]))
-    for parent in parents:
-        args += ["--perms", "0755", "--dir", parent]
-    for path in visible_folders():
-        args += ["--ro-bind", path, path]
-    return args
+    above = [arg for parent in parents for arg in ("--perms", "0755", "--dir", parent)]
+    return above + [arg for path in folders for arg in ("--ro-bind", path, path)]
 
 
 @functools.cache
@@ -269,6 +272,11 @@ def visible_folders() -> tuple[str, ...]:
         if not inside:
             kept.append(path)
     return tuple(kept)
+
+
+def folders_in_tmp() -> list[str]:
+    """Visible folders that the sandbox's own /tmp would hide: of a clone in /tmp, say."""
+    return [path for path in visible_folders() if path.startswith("/tmp/")]
 
 
 def zygote_command(descriptor: int, modules: Sequence[str]) -> list[str]:

@@ -149,7 +149,7 @@ def _first_process(job: dict[str, Any], wire: int, output: int, go: int, tell: i
     """Furnish the namespaces, fork the student's process, bury orphans; never returns."""
     try:
         os.read(go, 1)  # until the keeper has said who this is
-        jail.furnish(job["masked"])
+        jail.furnish(job["masked"], job["kept"])
         child = os.fork()
         if child == 0:
             _student_process(job, wire, output, tell)
