@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -154,9 +155,17 @@ def _instances(
         keypoints = annotation.get("keypoints")
         yield Instance(
             category=categories[annotation["category_id"]]["name"],
-            mask=coco_mask.decode(annotation["segmentation"]).astype(bool),
+            mask=_decode_rle(annotation["segmentation"]),
             box=np.array([x, y, x + w, y + h], dtype=np.float64),
             keypoints=None
             if keypoints is None
             else np.array(keypoints, dtype=np.float64).reshape(17, 3),
         )
+
+
+def _decode_rle(rle: dict[str, Any]) -> NDArray[np.bool_]:
+    with warnings.catch_warnings():
+        # pycocotools 2.0.11 converts arrays in a way NumPy 2 finds out of date; nobody who opens a
+        # photograph can do anything about it.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return coco_mask.decode(rle).astype(bool)
