@@ -13,10 +13,6 @@ SKIP_PREFIX = "needs "
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Kernels and servers that tests start are to show what a student's show: no warnings that
-    # someone switched on for this terminal.
-    for name in ("PYTHONWARNINGS", "PYTHONDEVMODE"):
-        os.environ.pop(name, None)
     for mark, need in NEEDS.items():
         config.addinivalue_line("markers", f"{mark}: the test needs {need.name}")
 
