@@ -89,6 +89,7 @@ def run(command):
         lines.append(line)
         sys.stdout.write(line)
         sys.stdout.flush()
+    process.stdout.close()
     if process.wait() != 0:
         stop(explain("".join(lines[-200:])))
 

@@ -171,7 +171,8 @@ def test_mouse(lab: Lab, tmp_path: Path) -> None:
         canvas.tool("negative")
         canvas.drag((20, 40), (60, 40))
         strokes = notebook.wait_for_python(
-            "[[len(s.points), s.positive] for s in segmenter.prompts.strokes]"
+            "len(segmenter.prompts.strokes) == 2"
+            " and [[len(s.points), s.positive] for s in segmenter.prompts.strokes]"
         )
         assert [positive for _, positive in strokes] == [True, False]
         assert all(count >= 4 for count, _ in strokes)

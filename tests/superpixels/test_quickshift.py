@@ -19,6 +19,7 @@ from segedu.superpixels.quickshift import (
     density,
     nearest_higher,
 )
+from tests.requirements_of_machine import needs_cuda
 
 PARAMETERS = [(1.0, 5, 10), (0.5, 3, 6), (1.0, 2.5, 200), (0.2, 4, 20)]  # ratio, kernel, max_dist
 
@@ -188,7 +189,7 @@ def test_names_the_parameter_at_fault(wrong):
         quickshift(np.zeros((5, 5, 3), np.uint8), **wrong)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")
+@needs_cuda
 def test_cuda_gives_the_same_labels():
     image = skimage.data.astronaut()[:200, :200]
     np.testing.assert_array_equal(quickshift(image, device="cuda"), quickshift(image, device="cpu"))
