@@ -20,6 +20,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get("SEGEDU_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 
 
+# Checkouts of GitHub repositories that no package carries, each named owner+name.
+REFERENCES = Path(os.environ.get("SEGEDU_REFERENCES", REPOSITORY.parent / "references"))
+
+
 @dataclass(frozen=True)
 class Need:
     """One thing a test may need of the machine."""
@@ -70,10 +74,18 @@ NEEDS = {
         SHARED_DATA.is_dir,
         in_ci=False,
     ),
+    "needs_references": Need(
+        "checkouts of the references",
+        "git clone https://github.com/OWNER/NAME FOLDER/OWNER+NAME for those that the tests name, "
+        "and name FOLDER in SEGEDU_REFERENCES",
+        REFERENCES.is_dir,
+        in_ci=False,
+    ),
     "needs_cuda": Need("a CUDA GPU", "run on a machine with an NVIDIA GPU", cuda, in_ci=False),
 }
 
 needs_chromium = pytest.mark.needs_chromium
 needs_bubblewrap = pytest.mark.needs_bubblewrap
 needs_shared_data = pytest.mark.needs_shared_data
+needs_references = pytest.mark.needs_references
 needs_cuda = pytest.mark.needs_cuda

@@ -1,0 +1,1 @@
+"""Networks that turn an image into feature maps; the sections build their methods on them."""

@@ -1,0 +1,3 @@
+"""Semantic segmentation: the methods, one file each, their metrics and the CRF."""
+
+__all__: list[str] = []
