@@ -1,4 +1,4 @@
-"""Data: annotated photographs, readers of the official formats."""
+"""Data: annotated photographs, synthetic street scenes, readers of the official formats."""
 
 from segedu.data.photographs import (
     Instance,
@@ -7,5 +7,25 @@ from segedu.data.photographs import (
     load_photograph,
     photograph_names,
 )
+from segedu.data.scenes import (
+    SCENE_CLASSES,
+    Scene,
+    SceneClass,
+    SceneDataset,
+    scene_seeds,
+    street_scene,
+)
 
-__all__ = ["Instance", "Photograph", "data_root", "load_photograph", "photograph_names"]
+__all__ = [
+    "SCENE_CLASSES",
+    "Instance",
+    "Photograph",
+    "Scene",
+    "SceneClass",
+    "SceneDataset",
+    "data_root",
+    "load_photograph",
+    "photograph_names",
+    "scene_seeds",
+    "street_scene",
+]

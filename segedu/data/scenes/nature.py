@@ -1,0 +1,115 @@
+"""Trees, bushes and hedges: crowns of ragged ellipses, dark behind and light in front."""
+
+from __future__ import annotations
+
+from segedu.data.scenes.dice import Dice, cosine, sine
+from segedu.data.scenes.shapes import LEAVES, Color, Shapes
+from segedu.data.scenes.street import VEGETATION, draw_shadow
+from segedu.data.scenes.weather import Weather
+
+GREENS: tuple[Color, ...] = (
+    (0.22, 0.34, 0.13),
+    (0.28, 0.40, 0.14),
+    (0.18, 0.28, 0.14),
+    (0.36, 0.42, 0.16),
+    (0.24, 0.36, 0.22),
+    (0.52, 0.40, 0.14),  # autumn
+    (0.48, 0.26, 0.13),
+)
+
+
+def _foliage(dice: Dice) -> Color:
+    r, g, b = dice.choice(GREENS)
+    tone = dice.uniform(0.75, 1.2)
+    return r * tone, g * tone, b * tone
+
+
+def _blob(
+    shapes: Shapes,
+    at: tuple[float, float, float],
+    radius: float,
+    color: Color,
+    light: float,
+    ragged: float = 0.3,
+) -> None:
+    """A ball of leaves at a point of the world."""
+    center = shapes.camera.project(*at)
+    r = radius * shapes.camera.focal / at[2]
+    # Lighter above than below: light falls off by half over the ball.
+    slope = -0.25 / r
+    gradient = (light - slope * center[1], 0.0, slope)
+    shapes.ellipse(
+        center, ((r, 0), (0, r * 0.9)), color, LEAVES, gradient, ragged=ragged, contrast=0.4
+    )
+
+
+def draw_tree(shapes: Shapes, x: float, z: float, weather: Weather, dice: Dice) -> None:
+    """A broad-leaved tree or a conifer, with its shadow."""
+    shapes.label, shapes.instance = VEGETATION, 0
+    shapes.plane = shapes.camera.facing(z, x)
+    height, color = dice.uniform(4.5, 11), _foliage(dice)
+    conifer = dice.chance(0.2)
+    crown = dice.uniform(1.4, 2.6) if not conifer else dice.uniform(1.2, 1.9)
+    if weather.sun > 0.05:
+        dx, dz = weather.shadow
+        center = x + dx * height * 0.6, z + dz * height * 0.6
+        ring = [
+            (center[0] + crown * cosine(i / 12), center[1] + crown * sine(i / 12) * 1.2)
+            for i in range(12)
+        ]
+        draw_shadow(shapes, ring, weather.sun * 0.9)
+        width = 0.15
+        foot = [(x - width, z), (x + width, z), (center[0] + width, center[1])]
+        draw_shadow(shapes, [*foot, (center[0] - width, center[1])], weather.sun * 0.9)
+    project, scale = shapes.camera.project, shapes.camera.focal / z
+    bark = dice.uniform(0.2, 0.36)
+    top = height - crown
+    lean = dice.near(0, 0.3)
+    shapes.capsule(
+        project(x, 0, z),
+        project(x + lean, top, z),
+        (height * 0.022 * scale, height * 0.014 * scale),
+        (bark, bark * 0.85, bark * 0.7),
+    )
+    if conifer:
+        for i in range(6):
+            level = 0.8 + (height - 0.8) * i / 6
+            radius = crown * (1 - i / 7) * 0.75
+            _blob(shapes, (x + lean * i / 6, level + 0.5, z), radius, color, 0.7 + 0.07 * i, 0.35)
+        return
+    count = dice.integer(5, 9)
+    for i in range(count):
+        turn, away = dice.unit(), crown * 0.6 * dice.unit()
+        at = (
+            x + lean + away * cosine(turn),
+            top + crown * 0.1 + away * sine(turn) * 0.9,
+            z,
+        )
+        light = 0.6 + 0.5 * i / count + 0.12 * sine(turn)
+        _blob(shapes, at, crown * dice.uniform(0.45, 0.7), color, light)
+
+
+def draw_bush(shapes: Shapes, x: float, z: float, dice: Dice) -> None:
+    """A bush of two to four balls of leaves on the ground."""
+    shapes.label, shapes.instance = VEGETATION, 0
+    shapes.plane = shapes.camera.facing(z, x)
+    color, size = _foliage(dice), dice.uniform(0.4, 1.0)
+    for i in range(dice.integer(2, 4)):
+        at = (x + dice.near(0, size), size * dice.uniform(0.5, 0.9), z)
+        _blob(shapes, at, size * dice.uniform(0.7, 1.0), color, 0.75 + 0.1 * i)
+
+
+def draw_hedge(shapes: Shapes, x: float, near: float, far: float, dice: Dice) -> None:
+    """A hedge along the street: a wall of leaves with ragged tops."""
+    shapes.label, shapes.instance = VEGETATION, 0
+    color, height = _foliage(dice), dice.uniform(0.8, 1.9)
+    shapes.plane = shapes.camera.side(x)
+    pieces = max(3, min(14, int((far - near) / 1.5)))
+    for i in reversed(range(pieces)):
+        # Equal steps of 1/Z are equal steps in the picture.
+        t = (i + 0.5) / pieces
+        z = 1 / ((1 - t) / near + t / far)
+        light = dice.uniform(0.85, 1.05)
+        _blob(shapes, (x, height * 0.85, z), height * 0.35, color, light, 0.35)
+    corners = [(x, 0, near), (x, 0, far), (x, height, far), (x, height, near)]
+    shapes.quad(corners, color, LEAVES, (0.9, 0, 0), (0, 0, 0.4))

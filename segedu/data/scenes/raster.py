@@ -1,0 +1,182 @@
+"""Which shape is seen where: Numba kernels that fill polygons, ellipses and capsules.
+
+The picture is sampled twice as finely as its pixels in both directions, four samples a pixel; each
+sample holds the number of the front-most shape. Only exactly rounded operations (+ - * / and square
+root of float64, never contracted) are used, so every machine fills the same samples.
+
+Shapes: the sample plane is (2H, 2W) int16, -1 where nothing is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from segedu.data.scenes.shapes import (
+    CAPSULE,
+    COUNT,
+    ELLIPSE,
+    EXTRA,
+    FIRST,
+    KIND,
+    LIGHT,
+    MATERIAL,
+    POLYGON,
+    SHADOW,
+)
+
+MAX_CROSSINGS = 64
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_shapes(
+    rows: NDArray[np.float64],
+    points: NDArray[np.float64],
+    leaves: NDArray[np.float32],
+    seen: NDArray[np.int16],
+    shade: NDArray[np.uint8],
+) -> None:
+    """Draw all shapes in order: into `seen` their numbers, into `shade` the shadows' strength."""
+    height, width = seen.shape
+    corners = np.empty((points.shape[0], 2))
+    for i in range(points.shape[0]):  # to samples; the middle of sample (i, j) is (j, i)
+        corners[i, 0] = points[i, 0] * height + width * 0.5 - 0.5
+        corners[i, 1] = points[i, 1] * height - 0.5
+    for k in range(rows.shape[0]):
+        first = int(rows[k, FIRST])
+        count = int(rows[k, COUNT])
+        kind = int(rows[k, KIND])
+        if int(rows[k, MATERIAL]) == SHADOW:
+            strength = np.uint8(rows[k, LIGHT])
+            if kind == POLYGON:
+                _polygon(corners[first : first + count], shade, strength)
+            else:
+                _ellipse(corners, points, first, height, 0.0, 0.0, leaves, shade, strength)
+        elif kind == POLYGON:
+            _polygon(corners[first : first + count], seen, np.int16(k))
+        elif kind == ELLIPSE:
+            _ellipse(
+                corners,
+                points,
+                first,
+                height,
+                rows[k, EXTRA],
+                rows[k, EXTRA + 1],
+                leaves,
+                seen,
+                np.int16(k),
+            )
+        elif kind == CAPSULE:
+            _capsule(corners, points, first, height, seen, np.int16(k))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _bounds(low: float, high: float, size: int) -> tuple[int, int]:
+    """First and one past the last sample between two coordinates, inside the picture."""
+    start = max(0.0, np.ceil(low))
+    stop = min(float(size), np.floor(high) + 1)
+    return int(start), int(max(stop, start))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _polygon(corners: NDArray[np.float64], plane: NDArray[Any], value: Any) -> None:
+    """Fill a polygon (N, 2) by the even-odd rule, row by row."""
+    height, width = plane.shape
+    count = corners.shape[0]
+    start, stop = _bounds(corners[:, 1].min(), corners[:, 1].max(), height)
+    crossings = np.empty(MAX_CROSSINGS)
+    for y in range(start, stop):
+        n = 0
+        for i in range(count):
+            j = i + 1 if i + 1 < count else 0
+            y0, y1 = corners[i, 1], corners[j, 1]
+            if (y0 <= y) != (y1 <= y) and n < MAX_CROSSINGS:
+                x = corners[i, 0] + (y - y0) / (y1 - y0) * (corners[j, 0] - corners[i, 0])
+                at = n
+                while at > 0 and crossings[at - 1] > x:  # insertion keeps them sorted
+                    crossings[at] = crossings[at - 1]
+                    at -= 1
+                crossings[at] = x
+                n += 1
+        for pair in range(0, n - 1, 2):
+            left, right = _bounds(crossings[pair], crossings[pair + 1], width)
+            for x in range(left, right):
+                plane[y, x] = value
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _ellipse(
+    corners: NDArray[np.float64],
+    points: NDArray[np.float64],
+    first: int,
+    scale: int,
+    hole: float,
+    ragged: float,
+    leaves: NDArray[np.float32],
+    plane: NDArray[Any],
+    value: Any,
+) -> None:
+    """Fill an ellipse, or a ring, or one whose border follows the texture of leaves."""
+    height, width = plane.shape
+    cx, cy = corners[first, 0], corners[first, 1]
+    ax, ay = points[first + 1, 0] * scale, points[first + 1, 1] * scale
+    bx, by = points[first + 2, 0] * scale, points[first + 2, 1] * scale
+    det = ax * by - ay * bx
+    if det == 0:
+        return
+    reach = 1 + ragged
+    dx = np.sqrt(ax * ax + bx * bx) * reach
+    dy = np.sqrt(ay * ay + by * by) * reach
+    top, bottom = _bounds(cy - dy, cy + dy, height)
+    left, right = _bounds(cx - dx, cx + dx, width)
+    # Texture follows the scene, not its pixels: 256 texels are 0.4 of the picture's height.
+    texel = 640.0 / scale
+    low, high = hole * hole, (1 - ragged) * (1 - ragged)
+    limit = reach * reach
+    for y in range(top, bottom):
+        for x in range(left, right):
+            px, py = x - cx, y - cy
+            s = (px * by - py * bx) / det
+            t = (py * ax - px * ay) / det
+            d = s * s + t * t
+            if d > limit or d < low:
+                continue
+            if ragged > 0 and d > high:
+                leaf = leaves[int(y * texel) & 255, int(x * texel) & 255]
+                edge = 1 + ragged * leaf
+                if d > edge * edge:
+                    continue
+            elif d > 1:
+                continue
+            plane[y, x] = value
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _capsule(
+    corners: NDArray[np.float64],
+    points: NDArray[np.float64],
+    first: int,
+    scale: int,
+    plane: NDArray[Any],
+    value: Any,
+) -> None:
+    """Fill a thick line whose radius goes evenly from one end to the other."""
+    height, width = plane.shape
+    x0, y0 = corners[first, 0], corners[first, 1]
+    x1, y1 = corners[first + 1, 0], corners[first + 1, 1]
+    r0, r1 = points[first + 2, 0] * scale, points[first + 2, 1] * scale
+    dx, dy = x1 - x0, y1 - y0
+    length = dx * dx + dy * dy
+    top, bottom = _bounds(min(y0 - r0, y1 - r1), max(y0 + r0, y1 + r1), height)
+    left, right = _bounds(min(x0 - r0, x1 - r1), max(x0 + r0, x1 + r1), width)
+    for y in range(top, bottom):
+        for x in range(left, right):
+            t = ((x - x0) * dx + (y - y0) * dy) / length if length > 0 else 0.0
+            t = min(1.0, max(0.0, t))
+            px, py = x - x0 - t * dx, y - y0 - t * dy
+            r = r0 + t * (r1 - r0)
+            if px * px + py * py <= r * r:
+                plane[y, x] = value

@@ -1,0 +1,282 @@
+"""What colour a shape has at a pixel: Numba kernels of the materials, and of the final picture.
+
+A pixel whose four samples see one shape is shaded once; on an edge every shape seen is shaded and
+weighted by its samples. So edges are smooth and the work hardly more than one shading a pixel.
+Colours are 0 … 1; only exactly rounded operations of float64 are used, in a fixed order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from segedu.data.scenes.shapes import (
+    DEPTH,
+    EXTRA,
+    FACADE,
+    GLASS,
+    GLOW,
+    GROUND,
+    LEAVES,
+    LIGHT,
+    MATERIAL,
+    RED,
+    SKY,
+    U,
+    V,
+)
+
+GRAIN, CLOUDS, LEAF = 0, 1, 2
+# Of the array `mood`: light of the scene, colour of the haze, its density, its share before the
+# sky, share of windows lit.
+AMBIENT, HAZE, DENSITY, SKY_HAZE, LIT = 0, 3, 6, 7, 8
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def resolve(
+    rows: NDArray[np.float64],
+    seen: NDArray[np.int16],
+    shade: NDArray[np.uint8],
+    textures: NDArray[np.float32],
+    mood: NDArray[np.float64],
+    image: NDArray[np.float32],
+    front: NDArray[np.int16],
+    depth: NDArray[np.float32],
+) -> None:
+    """From samples to pixels: colour (H, W, 3), the shape that owns the pixel, its depth (H, W).
+
+    A pixel belongs to the shape with most of its samples, among equals to the one in front.
+    """
+    height, width = front.shape
+    color = np.empty(3)
+    for i in range(height):
+        y = (i + 0.5) / height
+        for j in range(width):
+            x = (j + 0.5 - width * 0.5) / height
+            a, b = seen[2 * i, 2 * j], seen[2 * i, 2 * j + 1]
+            c, d = seen[2 * i + 1, 2 * j], seen[2 * i + 1, 2 * j + 1]
+            dark = 0.0
+            for s in (shade[2 * i, 2 * j], shade[2 * i, 2 * j + 1]):
+                dark += s
+            for s in (shade[2 * i + 1, 2 * j], shade[2 * i + 1, 2 * j + 1]):
+                dark += s
+            dark *= 1 / 1020
+            owner = a
+            if a == b and a == c and a == d:
+                _color(rows[a], x, y, height, dark, textures, mood, color)
+                image[i, j, 0], image[i, j, 1], image[i, j, 2] = color[0], color[1], color[2]
+            else:
+                most = 0
+                r, g, bl = 0.0, 0.0, 0.0
+                for n, k in enumerate((a, b, c, d)):
+                    if (n > 0 and k == a) or (n > 1 and k == b) or (n > 2 and k == c):
+                        continue
+                    count = int(a == k) + int(b == k) + int(c == k) + int(d == k)
+                    if count > most or (count == most and k > owner):
+                        most, owner = count, k
+                    _color(rows[k], x, y, height, dark, textures, mood, color)
+                    r += color[0] * count
+                    g += color[1] * count
+                    bl += color[2] * count
+                image[i, j, 0], image[i, j, 1], image[i, j, 2] = r / 4, g / 4, bl / 4
+            front[i, j] = owner
+            row = rows[owner]
+            depth[i, j] = 1 / max(row[DEPTH] + row[DEPTH + 1] * x + row[DEPTH + 2] * y, 1e-4)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _color(
+    row: NDArray[np.float64],
+    x: float,
+    y: float,
+    height: int,
+    dark: float,
+    textures: NDArray[np.float32],
+    mood: NDArray[np.float64],
+    color: NDArray[np.float64],
+) -> None:
+    """Colour of a shape at a point of the picture, in the scene's light and haze."""
+    material = int(row[MATERIAL])
+    light = row[LIGHT] + row[LIGHT + 1] * x + row[LIGHT + 2] * y
+    r, g, b = row[RED], row[RED + 1], row[RED + 2]
+    if material == SKY:
+        r, g, b = _sky(row, x, y, textures)
+        t = 1 - mood[SKY_HAZE] * max(0.0, 1 - 2.5 * max(0.0, row[EXTRA] - y))
+        glow = 1.0
+    else:
+        inverse = max(row[DEPTH] + row[DEPTH + 1] * x + row[DEPTH + 2] * y, 1e-4)
+        z = 1 / inverse
+        u = (row[U] + row[U + 1] * x + row[U + 2] * y) * z
+        v = (row[V] + row[V + 1] * x + row[V + 2] * y) * z
+        # How many metres a pixel spans along u and v: the larger of its two directions.
+        pu, pv = _footprint(row, U, u, z, height), _footprint(row, V, v, z, height)
+        glow = row[GLOW]
+        if material == FACADE:
+            r, g, b, glow = _facade(row, u, v, pu, pv, textures, mood[LIT])
+        elif material == GLASS:
+            # A pane mirrors the sky above and the street below.
+            light *= 0.75 + 0.5 * textures[CLOUDS, int(v * 30) & 255, int(u * 30) & 255]
+        else:
+            light *= 1 + _grain(row, u, v, pu, pv, textures)
+        if material == GROUND:
+            light *= _joints(row, u, v, pu, pv) * (1 - dark)
+            light *= 1 + row[EXTRA + 1] * _lookup(textures[CLOUDS], u * 5, v * 5)
+        elif material == LEAVES:
+            light *= _leafage(row, x, y, textures)
+        haze = z * mood[DENSITY]
+        t = 1 / (1 + haze + 0.5 * haze * haze)
+    for n in range(3):
+        own = (r, g, b)[n] * light
+        lit = own * (mood[AMBIENT + n] * (1 - glow) + glow)
+        color[n] = lit * t + mood[HAZE + n] * (1 - t)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _footprint(row: NDArray[np.float64], at: int, value: float, z: float, height: int) -> float:
+    """Metres on the surface that one pixel spans: derivatives of (a + b x + c y) z."""
+    across = abs((row[at + 1] - value * row[DEPTH + 1]) * z)
+    down = abs((row[at + 2] - value * row[DEPTH + 2]) * z)
+    return max(across, down) / height
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _lookup(texture: NDArray[np.float32], u: float, v: float) -> float:
+    """Bilinear value of a texture that repeats."""
+    fu, fv = np.floor(u), np.floor(v)
+    s, t = u - fu, v - fv
+    i, j = int(fv) & 255, int(fu) & 255
+    k, m = (i + 1) & 255, (j + 1) & 255
+    top = texture[i, j] * (1 - s) + texture[i, m] * s
+    bottom = texture[k, j] * (1 - s) + texture[k, m] * s
+    return float(top * (1 - t) + bottom * t)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _grain(
+    row: NDArray[np.float64], u: float, v: float, pu: float, pv: float, textures: Any
+) -> float:
+    """Fine texture; it fades where a pixel spans many texels."""
+    amount, density = row[EXTRA + 2], row[EXTRA + 3]
+    if amount == 0:
+        return 0.0
+    fade = 1 / (1 + 0.5 * density * max(pu, pv))
+    return amount * fade * _lookup(textures[GRAIN], u * density, v * density)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _pulse(at: float, low: float, high: float, blur: float) -> float:
+    """1 between low and high, 0 outside, blurred by a box of width `blur`."""
+    rise = min(1.0, max(0.0, (at - low) / blur + 0.5))
+    fall = min(1.0, max(0.0, (high - at) / blur + 0.5))
+    return rise * fall
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _joints(row: NDArray[np.float64], u: float, v: float, pu: float, pv: float) -> float:
+    """Dark joints between paving slabs, `row[EXTRA]` metres apart; 0 for none."""
+    slab = row[EXTRA]
+    if slab == 0:
+        return 1.0
+    joint = 0.04 / slab
+    a, b = u / slab - np.floor(u / slab), v / slab - np.floor(v / slab)
+    blur_a, blur_b = pu / slab + joint, pv / slab + joint
+    # Where slabs are smaller than pixels the joints only darken evenly.
+    sharp_a, sharp_b = max(0.0, 1 - blur_a), max(0.0, 1 - blur_b)
+    line = sharp_a * (1 - _pulse(a, joint, 1 - joint, blur_a))
+    line = max(line, sharp_b * (1 - _pulse(b, joint, 1 - joint, blur_b)))
+    return float(1 - 0.35 * line)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _leafage(row: NDArray[np.float64], x: float, y: float, textures: Any) -> float:
+    """Light and dark leaves: two sizes of the leaf texture."""
+    fine = _lookup(textures[LEAF], x * 640, y * 640)
+    coarse = _lookup(textures[LEAF], x * 220 + 31, y * 220 + 17)
+    return float(1 + row[EXTRA + 2] * (0.6 * fine + 0.7 * coarse))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sky(row: NDArray[np.float64], x: float, y: float, textures: Any) -> tuple[float, float, float]:
+    """Blue above, the horizon's colour below, clouds in perspective."""
+    above = max(0.0, row[EXTRA] - y)
+    far = 1 / (above + 0.12)
+    cloud = _lookup(textures[CLOUDS], (x - row[EXTRA + 1]) * far * 30 + 91, far * 40 + 13)
+    cover = min(1.0, max(0.0, (cloud + row[EXTRA + 2]) * 2.2))
+    up = min(1.0, above * 1.6)
+    r = row[RED] * up + row[EXTRA + 4] * (1 - up)
+    g = row[RED + 1] * up + row[EXTRA + 5] * (1 - up)
+    b = row[RED + 2] * up + row[EXTRA + 6] * (1 - up)
+    white = row[EXTRA + 3] * (0.92 + 0.16 * cloud)
+    return r + (white - r) * cover, g + (white - g) * cover, b + (white - b) * cover
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _facade(
+    row: NDArray[np.float64],
+    u: float,
+    v: float,
+    pu: float,
+    pv: float,
+    textures: Any,
+    lit: float,
+) -> tuple[float, float, float, float]:
+    """A wall with windows storey by storey, and shop windows or doors on the ground floor."""
+    storey, spacing = row[EXTRA], row[EXTRA + 1]
+    width, tall, seed = row[EXTRA + 4], row[EXTRA + 5], int(row[EXTRA + 6])
+    level, column = np.floor(v / storey), np.floor(u / spacing)
+    fu, fv = u / spacing - column, v / storey - level
+    shop = level < 1 and seed % 3 > 0
+    if level < 1:
+        width, tall = (0.9, 0.72) if shop else (width * 0.8, tall)
+    bottom = 0.12 if shop else 0.5 - tall * 0.45
+    blur_u, blur_v = pu / spacing + 0.01, pv / storey + 0.01
+    left = 0.5 - width / 2
+    pane = _pulse(fu, left, 1 - left, blur_u) * _pulse(fv, bottom, bottom + tall, blur_v)
+    rim = _pulse(fu, left - 0.05, 1.05 - left, blur_u) * _pulse(
+        fv, bottom - 0.05, bottom + tall + 0.03, blur_v
+    )
+    wide = max(blur_u, blur_v)
+    if wide > 0.6:  # windows smaller than pixels: their mean
+        mean = width * tall
+        weight = min(1.0, (wide - 0.6) * 3)
+        pane, rim = pane + (mean - pane) * weight, rim + (mean - rim) * weight
+    bar = 1 - 0.5 * _pulse(fu, 0.47, 0.53, blur_u) if width < 0.8 else 1.0
+    h = (int(level) * 7919 + int(column) * 104729 + seed * 1299709) & 0xFFFF
+    h = ((h * 40503) >> 4) & 1023
+    bright = (h & 127) / 127.0
+    glow = 1.0 if h / 1023.0 < lit else 0.0
+    pr, pg, pb = 0.12 + 0.28 * bright, 0.15 + 0.32 * bright, 0.2 + 0.36 * bright
+    if (h >> 7) == 3:  # drawn curtains
+        pr, pg, pb = 0.62, 0.6, 0.55
+    if glow > 0:
+        pr, pg, pb = 1.0, 0.82, 0.5
+    pr, pg, pb = pr * bar, pg * bar, pb * bar
+    wall = 1 + _grain(row, u, v, pu, pv, textures)
+    wall += 0.10 * _lookup(textures[CLOUDS], u * 6 + seed, v * 6)
+    if level < 1:
+        wall *= 0.85
+    wall += 0.25 * (rim - pane) if rim > pane else 0.0
+    r = row[RED] * wall * (1 - pane) + pr * pane
+    g = row[RED + 1] * wall * (1 - pane) + pg * pane
+    b = row[RED + 2] * wall * (1 - pane) + pb * pane
+    return r, g, b, glow * pane
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def add_lights(image: NDArray[np.float32], lights: NDArray[np.float64]) -> None:
+    """Add lamps' glow (N, 6): x, y, radius in picture heights, red, green, blue."""
+    height, width = image.shape[:2]
+    for n in range(lights.shape[0]):
+        cx, cy = lights[n, 0] * height + width * 0.5 - 0.5, lights[n, 1] * height - 0.5
+        radius = lights[n, 2] * height
+        reach = 4 * radius
+        for i in range(int(max(0.0, cy - reach)), int(min(height, max(0.0, cy + reach)))):
+            for j in range(int(max(0.0, cx - reach)), int(min(width, max(0.0, cx + reach)))):
+                d = ((i - cy) * (i - cy) + (j - cx) * (j - cx)) / (radius * radius)
+                if d < 16:
+                    fall = 1 / (1 + 4 * d) * (1 - d / 16)
+                    for c in range(3):
+                        image[i, j, c] += np.float32(lights[n, 3 + c] * fall)
