@@ -216,6 +216,7 @@ class SegmenterView {
     this.readMasks();
     this.pending = this.pending.filter(({ event }) => event > this.state.event);
     this.update();
+    this.paint(); // now, not in the next frame: an answer is waited for
   }
 
   readMasks() {
