@@ -31,7 +31,7 @@ from segedu.widgets.answerer import Answerer
 from segedu.widgets.history import SegmentedObject, as_json
 
 _HERE = Path(__file__).parent
-_FRONT_END = ("segmenter_view.js", "segmenter.js")
+_FRONT_END = ("segmenter_tools.js", "segmenter_view.js", "segmenter.js")
 
 
 class Segmenter(anywidget.AnyWidget):
@@ -286,11 +286,10 @@ class Segmenter(anywidget.AnyWidget):
             self._state = self._describe()
 
     def _describe(self) -> dict[str, Any]:
-        height, width = self.image.shape[:2]
         step, at = self._active.step, self._active.at
         score = self.score
         return {
-            "size": [width, height],
+            "size": [self.image.shape[1], self.image.shape[0]],
             "method": type(self.method).__name__,
             "accepts": [kind for kind in PROMPT_KINDS if kind in self.method.accepts],
             "objects": [
