@@ -1,6 +1,6 @@
 """A toy task that trains in a second: coloured rectangles; also run as a script by the tests.
 
-    python -m tests.training.toy FOLDER [key=value …]
+python -m tests.training.toy FOLDER [key=value …]
 """
 
 from __future__ import annotations
