@@ -1,0 +1,172 @@
+"""The encoder-decoders' references: PyTorch ports built with random weights, ours beside them.
+
+Each function gives (ours, theirs), both in eval mode with the same weights; tests compare their
+outputs, `tests.benchmarks.bench_semantic` their times. The checkouts lie in `SEGEDU_REFERENCES`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from types import ModuleType
+from unittest import mock
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from segedu.semantic import deconvnet, fcn, hourglass, segnet, unet
+from tests.parity.helpers import randomize, reference
+
+Pair = tuple[nn.Module, nn.Module]
+
+
+class First(nn.Module):
+    """The first of several outputs of a network."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(images)[0]
+
+
+def fcn_pair(stride: int, num_classes: int = 21, at_once: bool = False) -> Pair:
+    """wkentaro/pytorch-fcn, which loads the authors' Caffe weights."""
+    stubs = {"fcn": ModuleType("fcn")}  # its helper package, for downloads alone
+    with mock.patch.dict(sys.modules, stubs), reference("wkentaro+pytorch-fcn", "torchfcn") as load:
+        models = load("models")
+        name = f"FCN{stride}s" + ("AtOnce" if at_once else "")
+        theirs = randomize(getattr(models, name)(num_classes))
+    ours = fcn.FCN(num_classes, stride, scale_scores=at_once).eval()
+    ours.load_state_dict(fcn.from_official(theirs.state_dict()), strict=True)
+    return ours, theirs
+
+
+def segnet_pair(num_classes: int = 11) -> Pair:
+    """say4n/pytorch-segnet: its decoder is written as deconvolutions of stride 1."""
+    untrained = torchvision.models.vgg16
+    with (
+        mock.patch.object(torchvision.models, "vgg16", lambda pretrained: untrained()),
+        reference("say4n+pytorch-segnet", "src") as load,
+    ):
+        theirs = load("model").SegNet(3, num_classes)
+    del theirs.vgg16  # the source of its weights, no part of the network
+    randomize(theirs)
+    ours = segnet.segnet(num_classes).eval()
+    ours.load_state_dict(_segnet_port(theirs.state_dict()), strict=True)
+    return ours, First(theirs).eval()
+
+
+def _segnet_port(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    target = {}
+    for key, value in state.items():
+        block, part, kind = key.split(".")
+        side, _, (s, k) = block.split("_")
+        is_norm = part == "1"
+        if side == "encoder":
+            name = f"encoder.stages.{s}.{'bn' if is_norm else 'conv'}{int(k) + 1}"
+        elif (s, k) == ("0", "0"):
+            name = "classifier"
+        else:
+            place = (2 if int(s) < 2 else 3) - int(k)
+            name = f"decoder.{4 - int(s)}.{'bn' if is_norm else 'conv'}{place}"
+        if side == "decoder" and value.ndim == 4:
+            value = as_convolution(value)
+        target[f"{name}.{kind}"] = value
+    return target
+
+
+def as_convolution(weight: Tensor) -> Tensor:
+    """Weights of a deconvolution of stride 1 as those of the convolution that does the same."""
+    return weight.flip(2, 3).transpose(0, 1)
+
+
+def deconvnet_pair(num_classes: int = 21) -> Pair:
+    """Jasonlee1995/DeconvNet."""
+    untrained = torchvision.models.vgg16_bn
+    with (
+        mock.patch.object(torchvision.models, "vgg16_bn", lambda pretrained: untrained()),
+        reference("Jasonlee1995+DeconvNet", "Implementation") as load,
+    ):
+        theirs = randomize(load("model").DeconvNet(num_classes, init_weights=False))
+    ours = deconvnet.deconvnet(num_classes).eval()
+    ours.load_state_dict(_deconvnet_port(theirs.state_dict()), strict=True)
+    return ours, theirs
+
+
+def _deconvnet_port(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    target = {}
+    for key, value in state.items():
+        block, place, kind = key.split(".")
+        number = int(place)
+        layer = f"{'bn' if number % 3 == 1 else 'conv'}{number // 3 + 1}"
+        if block == "conv67":
+            name = f"fc{6 + number // 3}.{number % 3}"
+        elif block == "deconv67":
+            name = f"fc6_deconv.{number}"
+        elif (block, place) == ("deconv1", "6"):
+            name, layer = "classifier", ""
+            value = value.transpose(0, 1) if value.ndim == 4 else value
+        elif block.startswith("deconv"):
+            name = f"decoder.{5 - int(block[-1])}.{layer}"
+        else:
+            name = f"encoder.stages.{int(block[-1]) - 1}.{layer}"
+        target[f"{name}.{kind}"] = value
+    return target
+
+
+def unet_same_pair(num_classes: int = 2) -> Pair:
+    """milesial/Pytorch-UNet: padded, with batch normalisation."""
+    with reference("milesial+Pytorch-UNet") as load:
+        theirs = randomize(load("unet.unet_model").UNet(3, num_classes))
+    ours = unet.unet(num_classes).eval()
+    ours.load_state_dict(unet.from_milesial(theirs.state_dict()), strict=True)
+    return ours, theirs
+
+
+def unet_valid_pair(num_classes: int = 2) -> Pair:
+    """jvanvugt/pytorch-unet: the paper's layout."""
+    with reference("jvanvugt+pytorch-unet") as load:
+        theirs = randomize(load("unet").UNet())
+    ours = unet.unet(num_classes, in_channels=1, padding="valid", batch_norm=False).eval()
+    ours.load_state_dict(unet.from_jvanvugt(theirs.state_dict()), strict=True)
+    return ours, theirs
+
+
+class ChannelsFirst(nn.Module):
+    """A network that wants (B, H, W, 3), given (B, 3, H, W)."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network(images.permute(0, 2, 3, 1))
+
+
+class Heatmaps(nn.Module):
+    """All stacks' heatmaps of our hourglass."""
+
+    def __init__(self, network: hourglass.StackedHourglass) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network.heatmaps(images)
+
+
+def hourglass_pair(stacks: int, num_classes: int = 16) -> Pair:
+    """princeton-vl/pytorch_stacked_hourglass, the authors'."""
+    with reference("princeton-vl+pytorch_stacked_hourglass") as load:
+        theirs = randomize(load("models.posenet").PoseNet(stacks, 256, num_classes))
+    ours = hourglass.stacked_hourglass(num_classes, stacks=stacks).eval()
+    ours.load_state_dict(hourglass.from_official(theirs.state_dict()), strict=True)
+    return Heatmaps(ours), ChannelsFirst(theirs)
+
+
+def on_meta(builder: type[nn.Module] | object, *args: object, **options: object) -> nn.Module:
+    """A model without memory, for counts and manifests."""
+    with torch.device("meta"):
+        return builder(*args, **options)  # type: ignore[operator]

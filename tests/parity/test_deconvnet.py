@@ -1,0 +1,46 @@
+"""DeconvNet against the authors' prototxt, run layer by layer, and a PyTorch port."""
+
+from __future__ import annotations
+
+import torch
+
+from segedu.semantic import deconvnet
+from tests.parity.caffe import CaffeNet
+from tests.parity.helpers import (
+    TOLERANCE,
+    assert_converts,
+    assert_same,
+    count_parameters,
+    max_abs_difference,
+    random_images,
+)
+from tests.parity.ports import deconvnet_pair, on_meta
+from tests.requirements_of_machine import REFERENCES, needs_references
+
+FOLDER = REFERENCES / "HyeonwooNoh+DeconvNet" / "model" / "DeconvNet"
+
+
+def test_converter_takes_the_authors_layers():
+    assert_converts("deconvnet", deconvnet.from_official, on_meta(deconvnet.deconvnet, 21))
+
+
+def test_parameters():
+    assert count_parameters(on_meta(deconvnet.deconvnet, 21)) == 251_805_653
+
+
+@needs_references
+def test_authors_prototxt_agrees():
+    caffe = CaffeNet(FOLDER / "DeconvNet_inference_deploy.prototxt")
+    ours = deconvnet.deconvnet(21).eval()
+    assert count_parameters(ours) == sum(w.numel() for w in caffe.random_weights().values())
+    ours.load_state_dict(deconvnet.from_official(caffe.weights), strict=True)
+    images = random_images(1, 3, 224, 224)
+    with torch.inference_mode():
+        assert max_abs_difference(ours(images), caffe(images)) <= TOLERANCE
+
+
+@needs_references
+def test_port_agrees_beyond_224_pixels():
+    ours, theirs = deconvnet_pair()
+    assert count_parameters(ours) == count_parameters(theirs)
+    assert_same(ours, theirs, random_images(1, 3, 256, 288))
