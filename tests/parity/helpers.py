@@ -25,11 +25,16 @@ MANIFESTS = Path(__file__).parent / "manifests"
 TOLERANCE = 1e-4
 
 
-def randomize(model: nn.Module, seed: int = 0) -> nn.Module:
+def randomize(model: nn.Module, seed: int = 0, gain: float = 1.5) -> nn.Module:
     """Give every parameter and statistic of a model a random value, in place; eval mode.
 
     Weights are scaled by their fan-in, so that activations neither vanish nor explode on the way
     through a deep network; normalisation layers get factors near 1 and variances in 0.5 … 1.5.
+
+    Args:
+        model: any.
+        seed: of the random numbers.
+        gain: variance that a convolution multiplies; below 1 for networks that add up residuals.
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -42,7 +47,7 @@ def randomize(model: nn.Module, seed: int = 0) -> nn.Module:
                 if parameter.ndim >= 2:
                     fan_in = parameter[0].numel()
                     noise = torch.randn(parameter.shape, generator=generator)
-                    parameter.copy_(noise * (1.5 / fan_in) ** 0.5)
+                    parameter.copy_(noise * (gain / fan_in) ** 0.5)
                 elif name == "weight":  # of a normalisation layer
                     uniform(parameter, 0.7, 1.3)
                 else:

@@ -160,7 +160,7 @@ class Heatmaps(nn.Module):
 def hourglass_pair(stacks: int, num_classes: int = 16) -> Pair:
     """princeton-vl/pytorch_stacked_hourglass, the authors'."""
     with reference("princeton-vl+pytorch_stacked_hourglass") as load:
-        theirs = randomize(load("models.posenet").PoseNet(stacks, 256, num_classes))
+        theirs = randomize(load("models.posenet").PoseNet(stacks, 256, num_classes), gain=0.2)
     ours = hourglass.stacked_hourglass(num_classes, stacks=stacks).eval()
     ours.load_state_dict(hourglass.from_official(theirs.state_dict()), strict=True)
     return Heatmaps(ours), ChannelsFirst(theirs)
