@@ -81,13 +81,17 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
 class TensorBoard:
     """Writes to `tensorboard/` in the run's folder; look at it by `tensorboard --logdir`."""
 
-    def __init__(self, folder: Path, start: int = 0) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
-        self.writer = SummaryWriter(str(folder / "tensorboard"), purge_step=start + 1)
+    def __init__(self, folder: Path) -> None:
+        """Write to `folder / "tensorboard"`."""
+        self.folder = folder / "tensorboard"
+        self.writer: Any = None
 
     def __call__(self, progress: Progress) -> None:
-        """Add a step."""
+        """Add a step; what an interrupted run wrote beyond it is dropped."""
+        if self.writer is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.writer = SummaryWriter(str(self.folder), purge_step=progress.step)
         values = {
             "train/loss": progress.loss,
             "train/lr": progress.lr,
@@ -103,24 +107,19 @@ class TensorBoard:
 class TerminalBar:
     """A progress bar with loss, learning rate, score and the time left."""
 
-    def __init__(self, score: str = "miou") -> None:
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
+    def __init__(self, score: str = "miou", visible: bool = True) -> None:
+        """Show `score` of the last evaluation; nothing at all unless `visible`."""
+        from rich import progress as rich
 
         self.score, self.last = score, ""
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
+        self.bar = rich.Progress(
+            rich.TextColumn("{task.description}"),
+            rich.BarColumn(),
+            rich.MofNCompleteColumn(),
+            rich.TimeElapsedColumn(),
+            rich.TextColumn("left"),
+            rich.TimeRemainingColumn(),
+            disable=not visible,
         )
         self.task = self.bar.add_task("training")
 

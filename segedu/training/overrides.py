@@ -64,7 +64,9 @@ def _argument_hint(function: Callable[..., Any], argument: str, group: str) -> A
     """The annotation of a function's argument."""
     parameters = inspect.signature(function).parameters
     names = [
-        p.name for p in parameters.values() if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+        p.name
+        for p in parameters.values()
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "num_classes"
     ]
     if argument not in names and not any(p.kind == p.VAR_KEYWORD for p in parameters.values()):
         raise ValueError(
@@ -78,9 +80,9 @@ def _argument_hint(function: Callable[..., Any], argument: str, group: str) -> A
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """', did you mean …?' where a name is like another, else ''."""
+    """ " (did you mean …?)" where a name is like another, else nothing."""
     close = difflib.get_close_matches(name, list(names), n=2, cutoff=0.5)
-    return f", did you mean {' or '.join(close)}?" if close else ""
+    return f" (did you mean {' or '.join(close)}?)" if close else ""
 
 
 def parse(text: str, hint: Any, key: str) -> Any:
