@@ -18,7 +18,7 @@ Point = tuple[float, float]
 NEAREST = 0.7  # metres; nothing is drawn nearer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Camera:
     """A camera that looks along Z.
 

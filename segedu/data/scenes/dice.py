@@ -14,6 +14,7 @@ import numpy as np
 
 T = TypeVar("T")
 
+HAND = 64  # numbers for one thing
 _STEPS = 4096
 # Rounding to 30 bits takes away the last bits, in which machines differ.
 _SINES = [round(math.sin(2 * math.pi * i / _STEPS) * 2**30) / 2**30 for i in range(_STEPS)]
@@ -48,13 +49,26 @@ class Dice:
     def unit(self) -> float:
         """A number in [0, 1)."""
         if not self._pool:
-            raw = self._bits.random_raw(1024)
-            self._pool = ((raw >> np.uint64(11)) * 2.0**-53).tolist()
+            self._refill()
         return self._pool.pop()
+
+    def _refill(self) -> None:
+        raw = self._bits.random_raw(2048)
+        self._pool += ((raw >> np.uint64(11)) * 2.0**-53).tolist()
+
+    def hand(self) -> Dice:
+        """A stream for one thing, which takes the same from this one however much it uses.
+
+        So whether the thing is drawn or left out does not change what comes after it.
+        """
+        if len(self._pool) < HAND:
+            self._pool.clear()
+            self._refill()
+        return _Hand(self._pool[-HAND:], self._pool)
 
     def uniform(self, low: float, high: float) -> float:
         """A number in [low, high)."""
-        return low + (high - low) * self.unit()
+        return low + (high - low) * (self._pool.pop() if self._pool else self.unit())
 
     def integer(self, low: int, high: int) -> int:
         """A whole number from low to high, both included."""
@@ -62,7 +76,7 @@ class Dice:
 
     def chance(self, probability: float) -> bool:
         """True with that probability."""
-        return self.unit() < probability
+        return (self._pool.pop() if self._pool else self.unit()) < probability
 
     def choice(self, options: Sequence[T]) -> T:
         """One of the options, all equally likely."""
@@ -71,3 +85,14 @@ class Dice:
     def near(self, value: float, spread: float) -> float:
         """A number around `value`: the mean of two uniform ones, at most `spread` away."""
         return value + spread * (self.unit() + self.unit() - 1)
+
+
+class _Hand(Dice):
+    """Numbers dealt from another stream; after the last come the first again."""
+
+    def __init__(self, cards: list[float], source: list[float]) -> None:
+        del source[-HAND:]
+        self._cards, self._pool = cards, cards[:]
+
+    def _refill(self) -> None:
+        self._pool += self._cards

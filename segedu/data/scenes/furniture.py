@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from segedu.data.scenes.camera import Point
 from segedu.data.scenes.dice import Dice, cosine, sine
-from segedu.data.scenes.shapes import Color, Shapes
+from segedu.data.scenes.shapes import BOARDS, Color, Shapes
 from segedu.data.scenes.street import FENCE, LIGHT, POLE, SIGN, draw_shadow
 from segedu.data.scenes.weather import Weather
 
@@ -32,7 +32,7 @@ def draw_pole(
 ) -> None:
     """An upright pole."""
     shapes.label, shapes.instance = POLE, 0
-    shapes.plane = shapes.camera.facing(z, x)
+    shapes.lie_on(shapes.camera.facing(z, x))
     a, b = shapes.camera.project(x, 0, z), shapes.camera.project(x, height, z)
     r = radius * shapes.camera.focal / z
     # Round: darker towards the right.
@@ -155,24 +155,10 @@ def draw_bollards(shapes: Shapes, x: float, near: float, dice: Dice) -> None:
 def draw_fence(shapes: Shapes, x: float, near: float, far: float, dice: Dice) -> None:
     """A wooden or metal fence along the street: boards with gaps, posts, a rail."""
     shapes.label, shapes.instance = FENCE, 0
-    shapes.plane = shapes.camera.side(x)
+    shapes.lie_on(shapes.camera.side(x))
     height = dice.uniform(0.9, 1.8)
     color = dice.choice(((0.5, 0.36, 0.24), (0.75, 0.73, 0.7), (0.3, 0.36, 0.32), (0.6, 0.5, 0.4)))
+    period = dice.uniform(0.15, 0.4)
     corners = [(x, 0, near), (x, 0, far), (x, height, far), (x, height, near)]
-    dark = (color[0] * 0.45, color[1] * 0.45, color[2] * 0.45)
-    shapes.quad(corners, dark, light=(1, 0, 0), extra=(0, 0, 0.15, 40))
-    board, gap = dice.uniform(0.12, 0.3), dice.uniform(0.03, 0.12)
-    z = far
-    boards = 0
-    while z > near and boards < 160:
-        front = max(near, z - board)
-        top = height * (1.04 if boards % 12 == 0 else 1.0)
-        corners = [(x, 0.06, front), (x, 0.06, z), (x, top, z), (x, top, front)]
-        shapes.quad(corners, color)
-        # Far boards are drawn in bundles: they are thinner than a pixel anyway.
-        z -= (board + gap) * max(1.0, z / 12)
-        boards += 1
-    for level in (0.25, 0.75):
-        y = height * level
-        corners = [(x, y, near), (x, y, far), (x, y + 0.08, far), (x, y + 0.08, near)]
-        shapes.quad(corners, (color[0] * 0.8, color[1] * 0.8, color[2] * 0.8))
+    extra = (period, dice.uniform(0.15, 0.4), 0.15, 40, height)
+    shapes.quad(corners, color, BOARDS, extra=extra)

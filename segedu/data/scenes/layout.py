@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segedu.data.scenes import furniture, nature, street, vehicles
 from segedu.data.scenes.camera import Camera
 from segedu.data.scenes.dice import Dice
 from segedu.data.scenes.people import Person, draw_person
+from segedu.data.scenes.shading import MOOD
 from segedu.data.scenes.shapes import Shapes
 from segedu.data.scenes.street import Street
 from segedu.data.scenes.weather import Weather, roll_weather
+
+# How far things reach to the sides, and how high they are, in metres.
+SIZES = {
+    "car": (2.8, 2),
+    "lorry": (4.5, 4),
+    "bus": (6.2, 3.5),
+    "person": (0.8, 2),
+    "tree": (3.5, 9),
+}
 
 
 @dataclass
@@ -34,11 +44,10 @@ class Plan:
     lights: list[tuple[float, ...]] = field(default_factory=list)
     instances: int = 0
 
-    def mood(self) -> NDArray[np.float64]:
-        """The numbers of the weather that shading needs."""
+    def mood(self) -> Any:
+        """The numbers of the weather that shading needs, a record."""
         w = self.weather
-        values = (*w.ambient, *w.haze, w.density, w.sky_haze, w.lit)
-        return np.array(values, dtype=np.float64)
+        return np.array([(w.ambient, w.haze, w.density, w.sky_haze, w.lit)], dtype=MOOD)[0]
 
     def next_instance(self) -> int:
         """A new instance's number, also set on the shapes."""
@@ -67,10 +76,10 @@ def roll_camera(dice: Dice) -> Camera:
     )
 
 
-def draw_scene(dice: Dice) -> Plan:
-    """Roll and draw a scene."""
+def draw_scene(dice: Dice, height: int, width: int) -> Plan:
+    """Roll and draw a scene for a picture of a size."""
     weather = roll_weather(dice)
-    shapes = Shapes(roll_camera(dice))
+    shapes = Shapes(roll_camera(dice), height, width)
     plan = Plan(shapes, weather)
     plan_of_street = street.plan_street(dice)
     street.draw_sky(shapes, weather)
@@ -79,8 +88,12 @@ def draw_scene(dice: Dice) -> Plan:
     for side in (0, 1):
         _draw_background(plan, plan_of_street, side, dice)
     items = _roll_traffic(plan_of_street, dice) + _roll_pavements(plan_of_street, dice)
+    reach = abs(weather.shadow[0]) if weather.sun > 0.05 else 0.0
     for item in sorted(items, key=lambda item: -item.z):
-        _draw_item(plan, plan_of_street, item, dice)
+        size, tall = SIZES.get(item.kind, (1.5, 4.0))
+        hand = dice.hand()
+        if shapes.shows(item.x, item.z, size + reach * tall):
+            _draw_item(plan, item, hand)
     return plan
 
 
@@ -89,9 +102,9 @@ def _draw_background(plan: Plan, place: Street, side: int, dice: Dice) -> None:
     shapes, weather, out = plan.shapes, plan.weather, (-1, 1)[side]
     style, line = place.styles[side], place.lines[side]
     if style != "city":
-        spots = [(dice.uniform(8, 90), dice.uniform(0, 25)) for _ in range(dice.integer(4, 9))]
+        spots = [(dice.uniform(8, 70), dice.uniform(0, 25)) for _ in range(dice.integer(3, 6))]
         for z, away in sorted(spots, reverse=True):
-            nature.draw_tree(shapes, line + out * (3 + away), z, weather, dice)
+            nature.draw_tree(shapes, line + out * (3 + away), z, weather, dice.hand())
     street.draw_buildings(shapes, place, side, weather, dice)
     if style == "city":
         return
@@ -99,9 +112,9 @@ def _draw_background(plan: Plan, place: Street, side: int, dice: Dice) -> None:
     for z in sorted((dice.uniform(4, 60) for _ in range(dice.integer(2, 6))), reverse=True):
         x = walk + out * dice.uniform(0.8, max(1.0, abs(line - walk)))
         if dice.chance(0.5):
-            nature.draw_bush(shapes, x, z, dice)
+            nature.draw_bush(shapes, x, z, dice.hand())
         else:
-            nature.draw_tree(shapes, x, z, weather, dice)
+            nature.draw_tree(shapes, x, z, weather, dice.hand())
     border = dice.choice(("fence", "hedge", "none", "fence"))
     near, far = dice.uniform(1.2, 8), dice.uniform(20, 60)
     if place.crossing:
@@ -128,7 +141,7 @@ def _roll_traffic(place: Street, dice: Dice) -> list[Item]:
     for kerb, inward, turn in ((left, 1, 0.5), (right, -1, 0.0)):
         if dice.chance(0.6):
             z, share = dice.uniform(4, 10), dice.uniform(0.2, 0.9)
-            while z < 70:
+            while z < 50:
                 x = kerb + inward * 1.05
                 if dice.chance(share) and _clear_of(place, z, 4) and abs(x) > 1.4:
                     heading = turn if dice.chance(0.85) else 0.5 - turn
@@ -160,13 +173,13 @@ def _roll_pavements(place: Street, dice: Dice) -> list[Item]:
         kerb, walk = place.kerbs[side], place.walks[side]
         lamps = kerb + out * 0.45
         z, gap = dice.uniform(5, 20), dice.uniform(16, 30)
-        while z < 110 and dice.chance(0.97):
+        while z < 75 and dice.chance(0.97):
             if _clear_of(place, z):
                 items.append(Item(z, "lamp", lamps, out))
             z += gap
         if dice.chance(0.5):
             z, gap = dice.uniform(6, 16), dice.uniform(7, 16)
-            while z < 100:
+            while z < 65:
                 if _clear_of(place, z) and dice.chance(0.85):
                     items.append(Item(z, "tree", kerb + out * 0.9))
                 z += gap
@@ -196,7 +209,7 @@ def _person_depth(dice: Dice) -> float:
     return 3.2 + 30 * dice.unit() * dice.unit()
 
 
-def _draw_item(plan: Plan, place: Street, item: Item, dice: Dice) -> None:
+def _draw_item(plan: Plan, item: Item, dice: Dice) -> None:
     shapes, weather = plan.shapes, plan.weather
     if item.kind in ("car", "lorry", "bus"):
         plan.next_instance()

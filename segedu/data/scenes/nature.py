@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from segedu.data.scenes.dice import Dice, cosine, sine
 from segedu.data.scenes.shapes import LEAVES, Color, Shapes
-from segedu.data.scenes.street import VEGETATION, draw_shadow
+from segedu.data.scenes.street import VEGETATION, draw_round_shadow, draw_shadow
 from segedu.data.scenes.weather import Weather
 
 GREENS: tuple[Color, ...] = (
@@ -45,19 +45,18 @@ def _blob(
 
 def draw_tree(shapes: Shapes, x: float, z: float, weather: Weather, dice: Dice) -> None:
     """A broad-leaved tree or a conifer, with its shadow."""
+    reach = abs(weather.shadow[0]) * 9 if weather.sun > 0.05 else 0.0
+    if not shapes.shows(x, z, 3.5 + reach):
+        return
     shapes.label, shapes.instance = VEGETATION, 0
-    shapes.plane = shapes.camera.facing(z, x)
+    shapes.lie_on(shapes.camera.facing(z, x))
     height, color = dice.uniform(4.5, 11), _foliage(dice)
     conifer = dice.chance(0.2)
     crown = dice.uniform(1.4, 2.6) if not conifer else dice.uniform(1.2, 1.9)
     if weather.sun > 0.05:
         dx, dz = weather.shadow
         center = x + dx * height * 0.6, z + dz * height * 0.6
-        ring = [
-            (center[0] + crown * cosine(i / 12), center[1] + crown * sine(i / 12) * 1.2)
-            for i in range(12)
-        ]
-        draw_shadow(shapes, ring, weather.sun * 0.9)
+        draw_round_shadow(shapes, *center, (crown, crown * 1.2), weather.sun * 0.9)
         width = 0.15
         foot = [(x - width, z), (x + width, z), (center[0] + width, center[1])]
         draw_shadow(shapes, [*foot, (center[0] - width, center[1])], weather.sun * 0.9)
@@ -72,12 +71,14 @@ def draw_tree(shapes: Shapes, x: float, z: float, weather: Weather, dice: Dice) 
         (bark, bark * 0.85, bark * 0.7),
     )
     if conifer:
-        for i in range(6):
-            level = 0.8 + (height - 0.8) * i / 6
-            radius = crown * (1 - i / 7) * 0.75
-            _blob(shapes, (x + lean * i / 6, level + 0.5, z), radius, color, 0.7 + 0.07 * i, 0.35)
+        count = 6 if scale * crown > 6 * shapes.pixel else 4
+        for i in range(count):
+            t = i / count
+            at = (x + lean * t, 1.3 + (height - 0.8) * t, z)
+            _blob(shapes, at, crown * (1 - 0.85 * t) * 0.75, color, 0.7 + 0.4 * t, 0.35)
         return
-    count = dice.integer(5, 9)
+    # Far crowns are a few pixels: they need fewer balls.
+    count = dice.integer(5, 9) if scale * crown > 8 * shapes.pixel else 3
     for i in range(count):
         turn, away = dice.unit(), crown * 0.6 * dice.unit()
         at = (
@@ -92,7 +93,7 @@ def draw_tree(shapes: Shapes, x: float, z: float, weather: Weather, dice: Dice) 
 def draw_bush(shapes: Shapes, x: float, z: float, dice: Dice) -> None:
     """A bush of two to four balls of leaves on the ground."""
     shapes.label, shapes.instance = VEGETATION, 0
-    shapes.plane = shapes.camera.facing(z, x)
+    shapes.lie_on(shapes.camera.facing(z, x))
     color, size = _foliage(dice), dice.uniform(0.4, 1.0)
     for i in range(dice.integer(2, 4)):
         at = (x + dice.near(0, size), size * dice.uniform(0.5, 0.9), z)
@@ -103,7 +104,7 @@ def draw_hedge(shapes: Shapes, x: float, near: float, far: float, dice: Dice) ->
     """A hedge along the street: a wall of leaves with ragged tops."""
     shapes.label, shapes.instance = VEGETATION, 0
     color, height = _foliage(dice), dice.uniform(0.8, 1.9)
-    shapes.plane = shapes.camera.side(x)
+    shapes.lie_on(shapes.camera.side(x))
     pieces = max(3, min(14, int((far - near) / 1.5)))
     for i in reversed(range(pieces)):
         # Equal steps of 1/Z are equal steps in the picture.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from segedu.data.scenes.camera import Point
 from segedu.data.scenes.dice import Dice, cosine, sine
 from segedu.data.scenes.shapes import Color, Shapes
-from segedu.data.scenes.street import PERSON, draw_shadow
+from segedu.data.scenes.street import PERSON, draw_round_shadow, draw_shadow
 from segedu.data.scenes.weather import Weather
 
 # COCO's order of keypoints.
@@ -175,7 +175,7 @@ def draw_person(
 ) -> Person:
     """Draw a person on the ground at (x, z) and return where its joints are."""
     shapes.label, shapes.instance = label, instance
-    shapes.plane = shapes.camera.facing(z, x)
+    shapes.lie_on(shapes.camera.facing(z, x))
     tall = dice.uniform(1.55, 1.92) if dice.chance(0.85) else dice.uniform(1.0, 1.4)
     turn = dice.choice((0.0, 0.5, 0.25, 0.75, dice.unit()))
     joints = skeleton(roll_pose(dice))
@@ -204,8 +204,7 @@ def draw_person_shadow(
     weather: Weather,
 ) -> None:
     """A dark spot below, and the long shadow of legs, trunk and head."""
-    ring = [(x + 0.3 * cosine(i / 8), z + 0.22 * sine(i / 8)) for i in range(8)]
-    draw_shadow(shapes, ring, 0.35)
+    draw_round_shadow(shapes, x, z, (0.3, 0.22), 0.35)
     if weather.sun <= 0.05:
         return
     s, c = sine(turn), cosine(turn)
@@ -243,6 +242,7 @@ class Dressing:
     ) -> None:
         self.shapes, self.joints, self.points, self.size = shapes, joints, points, size
         self.turn, self.dice = turn, dice
+        self.fine = size > 30 * shapes.pixel  # hands, shoes and neck are seen
         self.skin, self.hair = dice.choice(SKINS), dice.choice(HAIR)
         self.top, self.legwear = dice.choice(CLOTHES), dice.choice(CLOTHES)
         self.shoes = dice.choice(((0.08, 0.07, 0.07), (0.3, 0.2, 0.12), (0.85, 0.85, 0.85)))
@@ -281,6 +281,8 @@ class Dressing:
         shank = _dim(self.skin if self.shorts else self.legwear, tone)
         self.limb(hip, knee, (0.05, 0.036), thigh, THIGH + i)
         self.limb(knee, ankle, (0.035, 0.026), shank, SHANK + i)
+        if not self.fine:
+            return
         toe = (ankle[0] + sine(self.turn) * 0.07 * self.size, ankle[1] + 0.022 * self.size)
         self.limb(
             (ankle[0], ankle[1] + 0.015 * self.size), toe, (0.025, 0.02), self.shoes, SHANK + i
@@ -292,6 +294,8 @@ class Dressing:
         self.limb(shoulder, elbow, (0.034, 0.027), _dim(self.top, tone), UPPER_ARM + i)
         fore = _dim(self.top if self.sleeves else self.skin, tone)
         self.limb(elbow, wrist, (0.026, 0.02), fore, FOREARM + i)
+        if not self.fine:
+            return
         hand = (wrist[0] + (wrist[0] - elbow[0]) * 0.2, wrist[1] + (wrist[1] - elbow[1]) * 0.2)
         self.limb(wrist, hand, (0.021, 0.019), _dim(self.skin, tone), FOREARM + i)
 
@@ -301,9 +305,10 @@ class Dressing:
         hip_l, hip_r = self.points[HIP], self.points[HIP + 1]
         chest, pelvis = _middle(left, right), _middle(hip_l, hip_r)
         self.limb(chest, pelvis, (0.062, 0.066), self.top, TORSO)
-        self.limb(left, right, (0.036, 0.036), self.top, TORSO)
-        self.shapes.polygon([left, right, hip_r, hip_l], self.top, light=self.light)
-        self.limb(hip_l, hip_r, (0.05, 0.05), self.top, TORSO)
+        if abs(left[0] - right[0]) > 0.05 * self.size:  # not seen from the side
+            self.limb(left, right, (0.036, 0.036), self.top, TORSO)
+            self.shapes.polygon([left, right, hip_r, hip_l], self.top, light=self.light)
+            self.limb(hip_l, hip_r, (0.05, 0.05), self.top, TORSO)
         if self.coat:
             knee_l, knee_r = self.points[KNEE], self.points[KNEE + 1]
             wide = 0.05 * self.size

@@ -15,25 +15,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from segedu.data.scenes.shapes import (
-    CAPSULE,
-    COUNT,
-    ELLIPSE,
-    EXTRA,
-    FIRST,
-    KIND,
-    LIGHT,
-    MATERIAL,
-    POLYGON,
-    SHADOW,
-)
+from segedu.data.scenes.shapes import CAPSULE, ELLIPSE, POLYGON, SHADOW
 
 MAX_CROSSINGS = 64
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def fill_shapes(
-    rows: NDArray[np.float64],
+    shapes: NDArray[Any],
     points: NDArray[np.float64],
     leaves: NDArray[np.float32],
     seen: NDArray[np.int16],
@@ -45,12 +34,11 @@ def fill_shapes(
     for i in range(points.shape[0]):  # to samples; the middle of sample (i, j) is (j, i)
         corners[i, 0] = points[i, 0] * height + width * 0.5 - 0.5
         corners[i, 1] = points[i, 1] * height - 0.5
-    for k in range(rows.shape[0]):
-        first = int(rows[k, FIRST])
-        count = int(rows[k, COUNT])
-        kind = int(rows[k, KIND])
-        if int(rows[k, MATERIAL]) == SHADOW:
-            strength = np.uint8(rows[k, LIGHT])
+    for k in range(shapes.shape[0]):
+        shape = shapes[k]
+        first, count, kind = int(shape.first), int(shape.count), int(shape.kind)
+        if int(shape.material) == SHADOW:
+            strength = np.uint8(shape.light[0])
             if kind == POLYGON:
                 _polygon(corners[first : first + count], shade, strength)
             else:
@@ -63,8 +51,8 @@ def fill_shapes(
                 points,
                 first,
                 height,
-                rows[k, EXTRA],
-                rows[k, EXTRA + 1],
+                shape.extra[0],
+                shape.extra[1],
                 leaves,
                 seen,
                 np.int16(k),

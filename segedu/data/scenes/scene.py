@@ -17,7 +17,6 @@ from segedu.data.scenes.dice import Dice
 from segedu.data.scenes.people import KEYPOINTS, Person
 from segedu.data.scenes.raster import fill_shapes
 from segedu.data.scenes.shading import add_lights, resolve
-from segedu.data.scenes.shapes import INSTANCE, LABEL, PART
 from segedu.data.scenes.textures import sensor_noise, textures
 from segedu.data.scenes.weather import add_rain, develop, raindrops
 
@@ -136,19 +135,20 @@ def street_scene(seed: int, height: int = 128, width: int = 256) -> Scene:
     if height < 16 or width < 16:
         raise ValueError(f"height and width must be at least 16, got {height} x {width}")
     dice = Dice(seed)
-    plan = layout.draw_scene(dice)
-    rows, points = plan.shapes.arrays()
+    plan = layout.draw_scene(dice, height, width)
+    shapes, planes, points = plan.shapes.arrays()
     seen = np.zeros((2 * height, 2 * width), np.int16)  # shape 0 is the sky
     shade = np.zeros((2 * height, 2 * width), np.uint8)
-    fill_shapes(rows, points, textures()[2], seen, shade)
+    fill_shapes(shapes, points, textures()[2], seen, shade)
     image = np.empty((height, width, 3), np.float32)
-    front, depth = np.empty((height, width), np.int16), np.empty((height, width), np.float32)
-    resolve(rows, seen, shade, textures(), plan.mood(), image, front, depth)
+    front, inverse = np.empty((height, width), np.int16), np.empty((height, width), np.float32)
+    resolve(shapes, planes, seen, shade, textures(), plan.mood(), image, front, inverse)
+    depth = (1 / np.maximum(inverse, np.float32(1e-4))).astype(np.float32, copy=False)
     pixels = _photograph(image, plan, dice)
-    labels = rows[:, LABEL].astype(np.uint8)[front]
-    ids, train_ids, areas, order = _instances(rows, front)
+    labels = shapes["label"].astype(np.uint8)[front]
+    ids, train_ids, areas, order = _instances(shapes, front)
     keypoints = {
-        order[person.instance]: _keypoints(person, rows, front, order[person.instance], ids)
+        order[person.instance]: _keypoints(person, shapes, front, order[person.instance], ids)
         for person in plan.people
         if person.instance in order
     }
@@ -171,11 +171,11 @@ def _photograph(image: NDArray[np.float32], plan: layout.Plan, dice: Dice) -> ND
 
 
 def _instances(
-    rows: NDArray[np.float64], front: NDArray[np.int16]
+    shapes: NDArray[Any], front: NDArray[np.int16]
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], dict[int, int]]:
     """Number the instances that are seen: ids (H, W), trainIds, areas, old number -> new."""
-    of_shape = rows[:, INSTANCE].astype(np.int32)
-    present = np.zeros(len(rows), bool)
+    of_shape = shapes["instance"].astype(np.int32)
+    present = np.zeros(len(shapes), bool)
     present[front] = True
     numbers = np.unique(of_shape[present])
     numbers = numbers[numbers > 0]
@@ -183,7 +183,7 @@ def _instances(
     new[numbers] = np.arange(1, len(numbers) + 1)
     ids = new[of_shape][front]
     train_of = np.zeros(len(new), np.int64)
-    train_of[of_shape] = rows[:, LABEL].astype(np.int64)
+    train_of[of_shape] = shapes["label"].astype(np.int64)
     areas = np.zeros((len(numbers), 5), np.int64)
     _measure(ids, areas)
     order = {int(number): int(new[number]) for number in numbers}
@@ -192,7 +192,7 @@ def _instances(
 
 def _keypoints(
     person: Person,
-    rows: NDArray[np.float64],
+    shapes: NDArray[Any],
     front: NDArray[np.int16],
     number: int,
     ids: NDArray[np.int32],
@@ -205,6 +205,6 @@ def _keypoints(
         if not (0 <= px < width and 0 <= py < height):
             continue
         shape = front[int(py), int(px)]
-        seen = ids[int(py), int(px)] == number and int(rows[shape, PART]) in person.parts[k]
+        seen = ids[int(py), int(px)] == number and int(shapes["part"][shape]) in person.parts[k]
         keypoints[k] = px, py, 2 if seen else 1
     return keypoints

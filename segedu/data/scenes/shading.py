@@ -13,132 +13,127 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from segedu.data.scenes.shapes import (
-    DEPTH,
-    EXTRA,
-    FACADE,
-    GLASS,
-    GLOW,
-    GROUND,
-    LEAVES,
-    LIGHT,
-    MATERIAL,
-    RED,
-    SKY,
-    U,
-    V,
-)
+from segedu.data.scenes.shapes import BOARDS, FACADE, GLASS, GROUND, LEAVES, SKY
 
 GRAIN, CLOUDS, LEAF = 0, 1, 2
-# Of the array `mood`: light of the scene, colour of the haze, its density, its share before the
-# sky, share of windows lit.
-AMBIENT, HAZE, DENSITY, SKY_HAZE, LIT = 0, 3, 6, 7, 8
+# What shading needs of the weather, see `Weather`.
+MOOD = np.dtype(
+    [
+        ("ambient", np.float64, 3),
+        ("haze", np.float64, 3),
+        ("density", np.float64),
+        ("sky_haze", np.float64),
+        ("lit", np.float64),
+    ]
+)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def resolve(
-    rows: NDArray[np.float64],
+    shapes: NDArray[Any],
+    planes: NDArray[Any],
     seen: NDArray[np.int16],
     shade: NDArray[np.uint8],
     textures: NDArray[np.float32],
-    mood: NDArray[np.float64],
+    mood: Any,
     image: NDArray[np.float32],
     front: NDArray[np.int16],
-    depth: NDArray[np.float32],
+    inverse_depth: NDArray[np.float32],
 ) -> None:
-    """From samples to pixels: colour (H, W, 3), the shape that owns the pixel, its depth (H, W).
+    """From samples to pixels: colour (H, W, 3), the shape that owns the pixel, 1 / Z (H, W).
 
     A pixel belongs to the shape with most of its samples, among equals to the one in front.
     """
     height, width = front.shape
-    color = np.empty(3)
     for i in range(height):
         y = (i + 0.5) / height
         for j in range(width):
             x = (j + 0.5 - width * 0.5) / height
             a, b = seen[2 * i, 2 * j], seen[2 * i, 2 * j + 1]
             c, d = seen[2 * i + 1, 2 * j], seen[2 * i + 1, 2 * j + 1]
-            dark = 0.0
-            for s in (shade[2 * i, 2 * j], shade[2 * i, 2 * j + 1]):
-                dark += s
-            for s in (shade[2 * i + 1, 2 * j], shade[2 * i + 1, 2 * j + 1]):
-                dark += s
-            dark *= 1 / 1020
+            dark = (
+                float(shade[2 * i, 2 * j])
+                + shade[2 * i, 2 * j + 1]
+                + shade[2 * i + 1, 2 * j]
+                + shade[2 * i + 1, 2 * j + 1]
+            ) * (1 / 1020)
             owner = a
-            if a == b and a == c and a == d:
-                _color(rows[a], x, y, height, dark, textures, mood, color)
-                image[i, j, 0], image[i, j, 1], image[i, j, 2] = color[0], color[1], color[2]
-            else:
-                most = 0
-                r, g, bl = 0.0, 0.0, 0.0
-                for n, k in enumerate((a, b, c, d)):
-                    if (n > 0 and k == a) or (n > 1 and k == b) or (n > 2 and k == c):
+            r, g, bl, near = _color(shapes[a], planes, x, y, height, dark, textures, mood)
+            if a != b or a != c or a != d:
+                most = int(a == b) + int(a == c) + int(a == d) + 1
+                r, g, bl = r * most, g * most, bl * most
+                for n, k in enumerate((b, c, d)):
+                    if k == a or (n > 0 and k == b) or (n > 1 and k == c):
                         continue
-                    count = int(a == k) + int(b == k) + int(c == k) + int(d == k)
+                    count = int(b == k) + int(c == k) + int(d == k)
+                    p, q, s, z = _color(shapes[k], planes, x, y, height, dark, textures, mood)
+                    r, g, bl = r + p * count, g + q * count, bl + s * count
                     if count > most or (count == most and k > owner):
-                        most, owner = count, k
-                    _color(rows[k], x, y, height, dark, textures, mood, color)
-                    r += color[0] * count
-                    g += color[1] * count
-                    bl += color[2] * count
-                image[i, j, 0], image[i, j, 1], image[i, j, 2] = r / 4, g / 4, bl / 4
-            front[i, j] = owner
-            row = rows[owner]
-            depth[i, j] = 1 / max(row[DEPTH] + row[DEPTH + 1] * x + row[DEPTH + 2] * y, 1e-4)
+                        most, owner, near = count, k, z
+                r, g, bl = r * 0.25, g * 0.25, bl * 0.25
+            image[i, j, 0], image[i, j, 1], image[i, j, 2] = r, g, bl
+            front[i, j], inverse_depth[i, j] = owner, near
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _color(
-    row: NDArray[np.float64],
+    shape: Any,
+    planes: NDArray[Any],
     x: float,
     y: float,
     height: int,
     dark: float,
     textures: NDArray[np.float32],
-    mood: NDArray[np.float64],
-    color: NDArray[np.float64],
-) -> None:
-    """Colour of a shape at a point of the picture, in the scene's light and haze."""
-    material = int(row[MATERIAL])
-    light = row[LIGHT] + row[LIGHT + 1] * x + row[LIGHT + 2] * y
-    r, g, b = row[RED], row[RED + 1], row[RED + 2]
+    mood: Any,
+) -> tuple[float, float, float, float]:
+    """Colour of a shape at a point of the picture, in the scene's light and haze, and 1 / Z."""
+    material = int(shape.material)
+    light = shape.light[0] + shape.light[1] * x + shape.light[2] * y
+    r, g, b = shape.color[0], shape.color[1], shape.color[2]
     if material == SKY:
-        r, g, b = _sky(row, x, y, textures)
-        t = 1 - mood[SKY_HAZE] * max(0.0, 1 - 2.5 * max(0.0, row[EXTRA] - y))
-        glow = 1.0
+        r, g, b = _sky(shape, x, y, textures)
+        t = 1 - mood.sky_haze * max(0.0, 1 - 2.5 * max(0.0, shape.extra[0] - y))
+        glow, inverse = 1.0, 0.0
     else:
-        inverse = max(row[DEPTH] + row[DEPTH + 1] * x + row[DEPTH + 2] * y, 1e-4)
+        plane = planes[int(shape.plane)]
+        inverse = max(plane.inverse[0] + plane.inverse[1] * x + plane.inverse[2] * y, 1e-4)
         z = 1 / inverse
-        u = (row[U] + row[U + 1] * x + row[U + 2] * y) * z
-        v = (row[V] + row[V + 1] * x + row[V + 2] * y) * z
+        u = (plane.u[0] + plane.u[1] * x + plane.u[2] * y) * z
+        v = (plane.v[0] + plane.v[1] * x + plane.v[2] * y) * z
         # How many metres a pixel spans along u and v: the larger of its two directions.
-        pu, pv = _footprint(row, U, u, z, height), _footprint(row, V, v, z, height)
-        glow = row[GLOW]
+        pu, pv = _footprint(plane, plane.u, u, z, height), _footprint(plane, plane.v, v, z, height)
+        glow = shape.glow
         if material == FACADE:
-            r, g, b, glow = _facade(row, u, v, pu, pv, textures, mood[LIT])
+            r, g, b, glow = _facade(shape, u, v, pu, pv, textures, mood.lit)
+        elif material == BOARDS:
+            light *= _boards(shape, u, v, pu) * (1 + _grain(shape, u, v, pu, pv, textures))
         elif material == GLASS:
             # A pane mirrors the sky above and the street below.
             light *= 0.75 + 0.5 * textures[CLOUDS, int(v * 30) & 255, int(u * 30) & 255]
         else:
-            light *= 1 + _grain(row, u, v, pu, pv, textures)
+            light *= 1 + _grain(shape, u, v, pu, pv, textures)
         if material == GROUND:
-            light *= _joints(row, u, v, pu, pv) * (1 - dark)
-            light *= 1 + row[EXTRA + 1] * _lookup(textures[CLOUDS], u * 5, v * 5)
+            light *= _joints(shape, u, v, pu, pv) * (1 - dark)
+            light *= 1 + shape.extra[1] * _lookup(textures[CLOUDS], u * 5, v * 5)
         elif material == LEAVES:
-            light *= _leafage(row, x, y, textures)
-        haze = z * mood[DENSITY]
+            light *= _leafage(shape, x, y, textures)
+        haze = z * mood.density
         t = 1 / (1 + haze + 0.5 * haze * haze)
-    for n in range(3):
-        own = (r, g, b)[n] * light
-        lit = own * (mood[AMBIENT + n] * (1 - glow) + glow)
-        color[n] = lit * t + mood[HAZE + n] * (1 - t)
+    day = light * (1 - glow) * t
+    own = light * glow * t
+    return (
+        r * (mood.ambient[0] * day + own) + mood.haze[0] * (1 - t),
+        g * (mood.ambient[1] * day + own) + mood.haze[1] * (1 - t),
+        b * (mood.ambient[2] * day + own) + mood.haze[2] * (1 - t),
+        inverse,
+    )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _footprint(row: NDArray[np.float64], at: int, value: float, z: float, height: int) -> float:
+def _footprint(plane: Any, along: Any, value: float, z: float, height: int) -> float:
     """Metres on the surface that one pixel spans: derivatives of (a + b x + c y) z."""
-    across = abs((row[at + 1] - value * row[DEPTH + 1]) * z)
-    down = abs((row[at + 2] - value * row[DEPTH + 2]) * z)
+    across = abs((along[1] - value * plane.inverse[1]) * z)
+    down = abs((along[2] - value * plane.inverse[2]) * z)
     return max(across, down) / height
 
 
@@ -155,11 +150,9 @@ def _lookup(texture: NDArray[np.float32], u: float, v: float) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _grain(
-    row: NDArray[np.float64], u: float, v: float, pu: float, pv: float, textures: Any
-) -> float:
+def _grain(shape: Any, u: float, v: float, pu: float, pv: float, textures: Any) -> float:
     """Fine texture; it fades where a pixel spans many texels."""
-    amount, density = row[EXTRA + 2], row[EXTRA + 3]
+    amount, density = shape.extra[2], shape.extra[3]
     if amount == 0:
         return 0.0
     fade = 1 / (1 + 0.5 * density * max(pu, pv))
@@ -175,9 +168,9 @@ def _pulse(at: float, low: float, high: float, blur: float) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _joints(row: NDArray[np.float64], u: float, v: float, pu: float, pv: float) -> float:
-    """Dark joints between paving slabs, `row[EXTRA]` metres apart; 0 for none."""
-    slab = row[EXTRA]
+def _joints(shape: Any, u: float, v: float, pu: float, pv: float) -> float:
+    """Dark joints between paving slabs, `shape.extra[0]` metres apart; 0 for none."""
+    slab = shape.extra[0]
     if slab == 0:
         return 1.0
     joint = 0.04 / slab
@@ -191,31 +184,44 @@ def _joints(row: NDArray[np.float64], u: float, v: float, pu: float, pv: float) 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _leafage(row: NDArray[np.float64], x: float, y: float, textures: Any) -> float:
-    """Light and dark leaves: two sizes of the leaf texture."""
-    fine = _lookup(textures[LEAF], x * 640, y * 640)
-    coarse = _lookup(textures[LEAF], x * 220 + 31, y * 220 + 17)
-    return float(1 + row[EXTRA + 2] * (0.6 * fine + 0.7 * coarse))
+def _boards(shape: Any, u: float, v: float, pu: float) -> float:
+    """Upright boards `extra[0]` metres apart with dark gaps, and two rails."""
+    period, gap, height = shape.extra[0], shape.extra[1], shape.extra[4]
+    at, blur = u / period - np.floor(u / period), pu / period + 0.02
+    board = _pulse(at, gap, 1.0, blur)
+    if blur > 0.7:  # boards thinner than pixels: their mean
+        board += (1 - gap - board) * min(1.0, (blur - 0.7) * 2)
+    level = v / height
+    rail = 0.15 < level < 0.24 or 0.74 < level < 0.83
+    return 0.8 if rail else 0.45 + 0.55 * board
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _sky(row: NDArray[np.float64], x: float, y: float, textures: Any) -> tuple[float, float, float]:
+def _leafage(shape: Any, x: float, y: float, textures: Any) -> float:
+    """Light and dark leaves: two sizes of the leaf texture."""
+    fine = _lookup(textures[LEAF], x * 640, y * 640)
+    coarse = _lookup(textures[LEAF], x * 220 + 31, y * 220 + 17)
+    return float(1 + shape.extra[2] * (0.6 * fine + 0.7 * coarse))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sky(shape: Any, x: float, y: float, textures: Any) -> tuple[float, float, float]:
     """Blue above, the horizon's colour below, clouds in perspective."""
-    above = max(0.0, row[EXTRA] - y)
+    above = max(0.0, shape.extra[0] - y)
     far = 1 / (above + 0.12)
-    cloud = _lookup(textures[CLOUDS], (x - row[EXTRA + 1]) * far * 30 + 91, far * 40 + 13)
-    cover = min(1.0, max(0.0, (cloud + row[EXTRA + 2]) * 2.2))
+    cloud = _lookup(textures[CLOUDS], (x - shape.extra[1]) * far * 30 + 91, far * 40 + 13)
+    cover = min(1.0, max(0.0, (cloud + shape.extra[2]) * 2.2))
     up = min(1.0, above * 1.6)
-    r = row[RED] * up + row[EXTRA + 4] * (1 - up)
-    g = row[RED + 1] * up + row[EXTRA + 5] * (1 - up)
-    b = row[RED + 2] * up + row[EXTRA + 6] * (1 - up)
-    white = row[EXTRA + 3] * (0.92 + 0.16 * cloud)
+    r = shape.color[0] * up + shape.extra[4] * (1 - up)
+    g = shape.color[1] * up + shape.extra[5] * (1 - up)
+    b = shape.color[2] * up + shape.extra[6] * (1 - up)
+    white = shape.extra[3] * (0.92 + 0.16 * cloud)
     return r + (white - r) * cover, g + (white - g) * cover, b + (white - b) * cover
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _facade(
-    row: NDArray[np.float64],
+    shape: Any,
     u: float,
     v: float,
     pu: float,
@@ -224,8 +230,8 @@ def _facade(
     lit: float,
 ) -> tuple[float, float, float, float]:
     """A wall with windows storey by storey, and shop windows or doors on the ground floor."""
-    storey, spacing = row[EXTRA], row[EXTRA + 1]
-    width, tall, seed = row[EXTRA + 4], row[EXTRA + 5], int(row[EXTRA + 6])
+    storey, spacing = shape.extra[0], shape.extra[1]
+    width, tall, seed = shape.extra[4], shape.extra[5], int(shape.extra[6])
     level, column = np.floor(v / storey), np.floor(u / spacing)
     fu, fv = u / spacing - column, v / storey - level
     shop = level < 1 and seed % 3 > 0
@@ -254,14 +260,14 @@ def _facade(
     if glow > 0:
         pr, pg, pb = 1.0, 0.82, 0.5
     pr, pg, pb = pr * bar, pg * bar, pb * bar
-    wall = 1 + _grain(row, u, v, pu, pv, textures)
+    wall = 1 + _grain(shape, u, v, pu, pv, textures)
     wall += 0.10 * _lookup(textures[CLOUDS], u * 6 + seed, v * 6)
     if level < 1:
         wall *= 0.85
     wall += 0.25 * (rim - pane) if rim > pane else 0.0
-    r = row[RED] * wall * (1 - pane) + pr * pane
-    g = row[RED + 1] * wall * (1 - pane) + pg * pane
-    b = row[RED + 2] * wall * (1 - pane) + pb * pane
+    r = shape.color[0] * wall * (1 - pane) + pr * pane
+    g = shape.color[1] * wall * (1 - pane) + pg * pane
+    b = shape.color[2] * wall * (1 - pane) + pb * pane
     return r, g, b, glow * pane
 
 

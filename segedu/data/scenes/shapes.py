@@ -1,14 +1,15 @@
 """The list of shapes that make up a picture, from back to front.
 
-A shape is one row of numbers (the columns below), and some points. Kinds: a polygon (its corners),
+A shape is one record of numbers, and some points. Kinds: a polygon (its corners),
 an ellipse or ring (centre and the ends of two half axes), a capsule (two ends and their radii).
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from itertools import chain
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,40 +17,80 @@ from numpy.typing import NDArray
 from segedu.data.scenes.camera import Affine, Camera, Plane, Point
 
 POLYGON, ELLIPSE, CAPSULE = 0, 1, 2
+EXTRAS = 7
 # Materials: how a shape is coloured, see `shading.py`.
-PLAIN, GROUND, FACADE, SKY, LEAVES, SHADOW, GLASS = range(7)
+PLAIN, GROUND, FACADE, SKY, LEAVES, SHADOW, GLASS, BOARDS = range(8)
 
-# Columns of a shape's row.
-KIND, FIRST, COUNT, LABEL, INSTANCE, PART, MATERIAL = range(7)
-RED, LIGHT, DEPTH, U, V, EXTRA = 7, 10, 13, 16, 19, 22
-GLOW = 29  # how much it shines by itself
-COLUMNS = 30
+# A shape's record. All numbers are float64, so that a record is a row of one array.
+_F = np.float64
+SHAPE = np.dtype(
+    [
+        ("kind", _F),
+        ("first", _F),  # of its points
+        ("count", _F),
+        ("label", _F),
+        ("instance", _F),
+        ("part", _F),
+        ("material", _F),
+        ("plane", _F),  # number of the plane on which it lies
+        ("color", _F, 3),
+        ("light", _F, 3),  # brightness: a + b x + c y in the picture
+        ("extra", _F, EXTRAS),  # what the material needs, see `shading.py`
+        ("glow", _F),  # how much it shines by itself
+    ]
+)
+# How a plane lies in the picture, see `camera.py`.
+PLANE = np.dtype([("inverse", _F, 3), ("u", _F, 3), ("v", _F, 3)])
 
-_ZEROS = (0.0,) * COLUMNS
+_ZEROS = (0.0,) * EXTRAS
 
 Color = tuple[float, float, float]
 FLAT: Affine = (1.0, 0.0, 0.0)
 
 
-@dataclass
 class Shapes:
     """Collects shapes; what is added later covers what was added before.
 
     Attributes:
         camera: the camera that sees them.
+        aspect: the picture's width over its height.
+        pixel: size of a pixel in picture heights; details that are smaller may be left out.
         label: trainId that the next shapes get.
         instance: instance that the next shapes get, 0 for none.
-        plane: where the next shapes lie, for depth and texture.
         part: which part of a body the next shapes are, 0 for none.
     """
 
-    camera: Camera
-    label: int = 255
-    instance: int = 0
-    plane: Plane = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
-    part: int = 0
-    rows: array[float] = field(default_factory=lambda: array("d"))
-    points: array[float] = field(default_factory=lambda: array("d"))
+    __slots__ = (
+        "_plane",
+        "_planes",
+        "_points",
+        "_rows",
+        "aspect",
+        "camera",
+        "instance",
+        "label",
+        "part",
+        "pixel",
+    )
+
+    def __init__(self, camera: Camera, height: int, width: int) -> None:
+        self.camera, self.aspect, self.pixel = camera, width / height, 1 / height
+        self.label, self.instance, self.part = 255, 0, 0
+        self._rows = array("d")
+        self._points: list[Point] = []
+        self._planes = array("d", (0.0,) * 9)
+        self._plane = 0
+
+    def lie_on(self, plane: Plane) -> None:
+        """Say on which plane the next shapes lie, for depth and texture."""
+        inverse, u, v = plane
+        self._planes.extend(inverse + u + v)
+        self._plane += 1
+
+    def shows(self, x: float, z: float, margin: float) -> bool:
+        """True when a thing at (x, z), `margin` metres to the sides, may be in the picture."""
+        middle = self.camera.vanish + self.camera.focal * x / z
+        return abs(middle) - self.camera.focal * margin / z < self.aspect / 2
 
     def _add(
         self,
@@ -58,32 +99,38 @@ class Shapes:
         color: Color,
         material: int,
         light: Affine,
-        extra: Sequence[float],
+        extra: tuple[float, ...],
         glow: float,
     ) -> None:
-        first = len(self.points) // 2 - count
-        row = (kind, first, count, self.label, self.instance, self.part, material)
-        self.rows.extend(row + color + light)
-        for affine in self.plane:
-            self.rows.extend(affine)
-        self.rows.extend(extra)
-        self.rows.extend(_ZEROS[: GLOW - EXTRA - len(extra)])
-        self.rows.append(glow)
+        self._rows.extend(
+            (
+                kind,
+                len(self._points) - count,
+                count,
+                self.label,
+                self.instance,
+                self.part,
+                material,
+                self._plane,
+                *color,
+                *light,
+                *(extra + _ZEROS[len(extra) :] if extra else _ZEROS),
+                glow,
+            )
+        )
 
     def polygon(
         self,
-        corners: Iterable[Point],
+        corners: list[Point],
         color: Color,
         material: int = PLAIN,
         light: Affine = FLAT,
-        extra: Sequence[float] = (),
+        extra: tuple[float, ...] = (),
         glow: float = 0.0,
     ) -> None:
         """A polygon in the picture, convex or not."""
-        before = len(self.points)
-        for corner in corners:
-            self.points.extend(corner)
-        self._add(POLYGON, (len(self.points) - before) // 2, color, material, light, extra, glow)
+        self._points += corners
+        self._add(POLYGON, len(corners), color, material, light, extra, glow)
 
     def ellipse(
         self,
@@ -102,8 +149,7 @@ class Shapes:
         `hole` is the radius of a hole relative to the ellipse's; `ragged` how far leaves reach out,
         `contrast` how much light and dark leaves differ.
         """
-        (ax, ay), (bx, by) = axes
-        self.points.extend((*center, ax, ay, bx, by))
+        self._points += (center, *axes)
         self._add(ELLIPSE, 3, color, material, light, (hole, ragged, contrast), glow)
 
     def capsule(
@@ -115,7 +161,7 @@ class Shapes:
         light: Affine = FLAT,
     ) -> None:
         """A thick line with round ends, as wide as `radii` at its ends."""
-        self.points.extend((*start, *end, *radii))
+        self._points += (start, end, radii)
         self._add(CAPSULE, 3, color, PLAIN, light, (), 0.0)
 
     def quad(
@@ -124,14 +170,15 @@ class Shapes:
         color: Color,
         material: int = PLAIN,
         light: Affine = FLAT,
-        extra: Sequence[float] = (),
+        extra: tuple[float, ...] = (),
         glow: float = 0.0,
     ) -> None:
         """A polygon given by points of the world."""
         project = self.camera.project
         self.polygon([project(*corner) for corner in corners], color, material, light, extra, glow)
 
-    def arrays(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Rows (N, COLUMNS) and points (M, 2)."""
-        rows = np.frombuffer(self.rows, dtype=np.float64).reshape(-1, COLUMNS)
-        return rows, np.frombuffer(self.points, dtype=np.float64).reshape(-1, 2)
+    def arrays(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
+        """Records (N,) of `SHAPE`, (P,) of `PLANE`, and points (M, 2)."""
+        count = 2 * len(self._points)
+        points = np.fromiter(chain.from_iterable(self._points), np.float64, count).reshape(-1, 2)
+        return np.frombuffer(self._rows, SHAPE), np.frombuffer(self._planes, PLANE), points

@@ -14,6 +14,7 @@ VEGETATION, TERRAIN, SKY_LABEL, PERSON, RIDER, CAR, TRUCK, BUS = range(8, 16)
 BICYCLE = 18
 
 FAR = 400.0
+BLACK: Color = (0.0, 0.0, 0.0)
 WALLS: tuple[Color, ...] = (
     (0.72, 0.66, 0.55),
     (0.62, 0.36, 0.28),
@@ -66,14 +67,14 @@ def plan_street(dice: Dice) -> Street:
     if dice.chance(0.35):
         start = dice.uniform(12, 45)
         crossing = (start, start + dice.uniform(7, 12))
-    return Street(kerbs, walks, lines, (styles[0], styles[1]), dice.uniform(60, 220), crossing)
+    return Street(kerbs, walks, lines, (styles[0], styles[1]), dice.uniform(55, 140), crossing)
 
 
 def draw_sky(shapes: Shapes, weather: Weather) -> None:
     """The sky behind everything."""
     camera = shapes.camera
     shapes.label, shapes.instance = SKY_LABEL, 0
-    shapes.plane = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+    shapes.lie_on(((0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)))
     extra = (camera.horizon, camera.vanish, weather.cover, weather.cloud, *weather.horizon)
     corners = [(-9.0, -1.0), (9.0, -1.0), (9.0, 2.0), (-9.0, 2.0)]
     shapes.polygon(corners, weather.zenith, SKY, extra=extra)
@@ -96,7 +97,7 @@ def strip(
 
 def draw_ground(shapes: Shapes, street: Street, weather: Weather, dice: Dice) -> None:
     """Lawn, pavements, road, kerbs, markings."""
-    shapes.plane = shapes.camera.ground()
+    shapes.lie_on(shapes.camera.ground())
     shapes.label = TERRAIN
     green = (dice.uniform(0.26, 0.42), dice.uniform(0.36, 0.48), dice.uniform(0.14, 0.24))
     strip(shapes, (-900, 900), (NEAREST, 2000), green, (0, 0.25, 0.35, 24))
@@ -201,8 +202,20 @@ def _draw_kerbs(shapes: Shapes, street: Street, grey: float, dice: Dice) -> None
 def draw_shadow(shapes: Shapes, corners: list[tuple[float, float]], strength: float) -> None:
     """A shadow on the ground, a polygon of points (X, Z); strength 0 … 1."""
     project = shapes.camera.project
-    points = [project(x, 0, max(z, NEAREST)) for x, z in corners]
-    shapes.polygon(points, (0, 0, 0), SHADOW, (strength * 255, 0, 0))
+    points = [project(x, 0, z if z > NEAREST else NEAREST) for x, z in corners]
+    shapes.polygon(points, BLACK, SHADOW, (strength * 255, 0, 0))
+
+
+def draw_round_shadow(
+    shapes: Shapes, x: float, z: float, radii: tuple[float, float], strength: float
+) -> None:
+    """The shadow of something round: half axes in X and Z."""
+    if z < 2 * radii[1]:
+        return
+    cx, cy = shapes.camera.project(x, 0, z)
+    wide = radii[0] * shapes.camera.focal / z
+    tall = shapes.camera.project(x, 0, z - radii[1])[1] - cy
+    shapes.ellipse((cx, cy), ((wide, 0.0), (0.0, tall)), BLACK, SHADOW, (strength * 255, 0, 0))
 
 
 def draw_buildings(shapes: Shapes, street: Street, side: int, weather: Weather, dice: Dice) -> None:
@@ -260,17 +273,17 @@ def _draw_building(
     if storeys < 5 and dice.chance(0.7):
         ridge, rise = x + out * 4, height + dice.uniform(2, 4)
         roof = dice.choice(ROOFS)
-        shapes.plane = camera.side(x)
+        shapes.lie_on(camera.side(x))
         corners = [(x - out * 0.3, height - 0.1, near), (x - out * 0.3, height - 0.1, far)]
         corners += [(ridge, rise, far), (ridge, rise, near)]
         shapes.quad(corners, roof, PLAIN, (along, 0, 0), (0, 0, 0.25, 40))
-        shapes.plane = camera.facing(near)
+        shapes.lie_on(camera.facing(near))
         gable = [(x, height, near), (ridge, rise, near), (back, height, near)]
         shapes.quad(gable, wall, PLAIN, (ahead * 0.9, 0, 0), (0, 0, 0.1, 24))
-    shapes.plane = camera.facing(near, x)
+    shapes.lie_on(camera.facing(near, x))
     corners = [(x, 0, near), (back, 0, near), (back, height, near), (x, height, near)]
     shapes.quad(corners, wall, FACADE, (ahead, 0, 0), extra)
-    shapes.plane = camera.side(x, z[0])
+    shapes.lie_on(camera.side(x, z[0]))
     corners = [(x, 0, near), (x, 0, far), (x, height, far), (x, height, near)]
     shapes.quad(corners, wall, FACADE, (along, 0, 0), extra)
     if weather.sun > 0.05:
@@ -286,9 +299,10 @@ def draw_end(shapes: Shapes, street: Street, weather: Weather, dice: Dice) -> No
     x = -z * 1.5
     while x < z * 1.5:
         wide, height = dice.uniform(10, 40), dice.uniform(4, 22)
-        if dice.chance(0.8):
-            shapes.plane = shapes.camera.facing(z, x)
-            extra = (3.2, dice.uniform(2, 4), 0.05, 24, 0.5, 0.5, dice.integer(0, 4000))
+        extra = (3.2, dice.uniform(2, 4), 0.05, 24, 0.5, 0.5, dice.integer(0, 4000))
+        color = dice.choice(WALLS)
+        if dice.chance(0.8) and shapes.shows(x + wide / 2, z, wide / 2):
+            shapes.lie_on(shapes.camera.facing(z, x))
             corners = [(x, 0, z), (x + wide, 0, z), (x + wide, height, z), (x, height, z)]
-            shapes.quad(corners, dice.choice(WALLS), FACADE, (0.9, 0, 0), extra)
+            shapes.quad(corners, color, FACADE, (0.9, 0, 0), extra)
         x += wide

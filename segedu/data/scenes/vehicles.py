@@ -24,6 +24,8 @@ PAINTS: tuple[Color, ...] = (
     (0.25, 0.42, 0.60),
     (0.78, 0.36, 0.12),
 )
+# Radii and greys of tyre, rim, hub.
+WHEEL = ((1.08, 0.07), (0.62, 0.5), (0.22, 0.25))
 PANE: Color = (0.16, 0.20, 0.24)
 
 
@@ -124,7 +126,9 @@ class Placed:
 
     def __init__(self, shapes: Shapes, body: Body, x: float, z: float, turn: float) -> None:
         self.shapes, self.body, self.x, self.z = shapes, body, x, z
+        self.pixels = shapes.camera.focal / z / shapes.pixel  # that a metre spans
         self.sin, self.cos = sine(turn), cosine(turn)
+        self.camera = shapes.camera
 
     def ground(self, s: float, t: float) -> Point:
         """(X, Z) of a point s forward and t to the right of the middle."""
@@ -132,8 +136,10 @@ class Placed:
 
     def at(self, s: float, t: float, y: float) -> Point:
         """The picture's point of a point of the body."""
-        x, z = self.ground(s, t)
-        return self.shapes.camera.project(x, y, z)
+        camera = self.camera  # `Camera.project`, written out: most of a scene's points come here
+        scale = camera.focal / (self.z + s * self.cos - t * self.sin)
+        x = self.x + s * self.sin + t * self.cos
+        return camera.vanish + x * scale, camera.horizon + (camera.height - y) * scale
 
     def half(self, y: float) -> float:
         """Half the width at a height: cars are narrower at the roof."""
@@ -162,7 +168,7 @@ def draw_vehicle(
 ) -> list[tuple[float, ...]]:
     """Draw a vehicle; `turn` 0 shows its rear, 0.5 its front. Returns its lamps' lights."""
     shapes.label = body.label
-    shapes.plane = shapes.camera.facing(z, x)
+    shapes.lie_on(shapes.camera.facing(z, x))
     placed = Placed(shapes, body, x, z, turn)
     _draw_shadows(placed, weather)
     paint = dice.choice(PAINTS)
@@ -170,12 +176,13 @@ def draw_vehicle(
     paint = (paint[0] * tone, paint[1] * tone, paint[2] * tone)
     shine = weather.sun * 0.4
     side = 1 if _side_faces(placed, 1) else -1
-    _draw_wheels(placed, -side)
-    _draw_belly(placed)
+    if placed.pixels > 4:
+        _draw_wheels(placed, -side, side)
+        _draw_belly(placed)
     _draw_strips(placed, paint, shine)
     if _side_faces(placed, side):
         _draw_side(placed, side, paint, shine, dice)
-        _draw_wheels(placed, side)
+        _draw_wheels(placed, side, side)
     return _draw_ends(placed, weather, dice)
 
 
@@ -192,9 +199,13 @@ def _draw_shadows(placed: Placed, weather: Weather) -> None:
         dx, dz = weather.shadow[0] * tall, weather.shadow[1] * tall
         top = [(x + dx, z + dz) for x, z in base]
         draw_shadow(shapes, top, weather.sun)
+        # The two walls of the shadow's prism that the sun sees cover its sides.
         for i in range(4):
-            j = (i + 1) % 4
-            draw_shadow(shapes, [base[i], base[j], top[j], top[i]], weather.sun)
+            (x0, z0), (x1, z1) = base[i], base[(i + 1) % 4]
+            if (x1 - x0) * dz - (z1 - z0) * dx > 0:
+                draw_shadow(
+                    shapes, [base[i], base[(i + 1) % 4], top[(i + 1) % 4], top[i]], weather.sun
+                )
 
 
 def _side_faces(placed: Placed, side: int) -> bool:
@@ -261,7 +272,7 @@ def _draw_side(placed: Placed, side: int, paint: Color, shine: float, dice: Dice
     for window in body.windows:
         corners = [placed.at(s, side * placed.half(y) * 1.005, y) for s, y in window]
         shapes.polygon(corners, PANE, GLASS, (1 + shine, 0, 0))
-    if body.label == CAR:
+    if body.label == CAR and placed.pixels > 25:
         for s in (-0.31, 0.85):
             low_end, top_end = (placed.at(s, side * placed.half(y), y) for y in (0.4, 0.98))
             wide = 0.012 * shapes.camera.focal / placed.z
@@ -270,21 +281,23 @@ def _draw_side(placed: Placed, side: int, paint: Color, shine: float, dice: Dice
             )
 
 
-def _draw_wheels(placed: Placed, side: int) -> None:
+def _draw_wheels(placed: Placed, side: int, near: int) -> None:
     """The wheels of one side: arch, tyre, rim."""
     body = placed.body
     t = side * (body.width / 2 + 0.01)
     for s in body.axles:
         center = placed.at(s, t, body.radius)
-        for scale, tone in ((1.15, 0.05), (1.0, 0.1), (0.62, 0.5), (0.2, 0.25)):
-            r = body.radius * scale
-            ahead, above = placed.at(s + r, t, body.radius), placed.at(s, t, body.radius + r)
-            axes = (
-                (ahead[0] - center[0], ahead[1] - center[1]),
-                (above[0] - center[0], above[1] - center[1]),
-            )
-            if abs(axes[0][0]) < 0.15 * abs(axes[1][1]):  # seen along its edge: a tyre's tread
-                axes = ((0.15 * abs(axes[1][1]), 0.0), axes[1])
+        ahead = placed.at(s + body.radius, t, body.radius)
+        above = placed.at(s, t, 2 * body.radius)
+        (ax, ay), (bx, by) = (
+            (ahead[0] - center[0], ahead[1] - center[1]),
+            (above[0] - center[0], above[1] - center[1]),
+        )
+        if abs(ax) < 0.15 * abs(by):  # seen along its edge: a tyre's tread
+            ax, ay = 0.15 * abs(by), 0.0
+        seen = 1 if side != near else 3 if placed.pixels > 12 else 2
+        for scale, tone in WHEEL[:seen]:
+            axes = ((ax * scale, ay * scale), (bx * scale, by * scale))
             placed.shapes.ellipse(center, axes, (tone, tone, tone))
 
 
@@ -314,6 +327,8 @@ def _draw_ends(placed: Placed, weather: Weather, dice: Dice) -> list[tuple[float
             radius = (0.3 if front else 0.16) * scale
             if weather.lamps:
                 lights.append((cx, cy, radius, *(c * strength for c in tint)))
+    if placed.pixels < 6:
+        return lights
     plate = [placed.at(s, t, y - 0.28 + b) for t, b in
              ((-0.26, 0), (0.26, 0), (0.26, -0.12), (-0.26, -0.12))]  # fmt: skip
     shapes.polygon(plate, (0.85, 0.85, 0.8))

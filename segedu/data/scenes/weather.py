@@ -246,6 +246,8 @@ def develop(
         y = np.float32((i + 0.5) / height - 0.5)
         for j in range(width):
             x = np.float32((j + 0.5) / width - 0.5)
+            # A walk through the table that does not repeat in a visible pattern.
+            at = (at * 1664525 + 1013904223) & 0xFFFFFFFF
             dim = np.float32(1) - np.float32(vignette) * (x * x + y * y)
             for c in range(3):
                 v = image[i, j, c] * gains[c] * dim
@@ -253,10 +255,7 @@ def develop(
                     v = np.float32(0.7) + (v - np.float32(0.7)) / (
                         np.float32(1) + (v - np.float32(0.7)) * np.float32(1.4)
                     )
-                # A multiplicative congruential walk through the table, so that it never repeats
-                # in a visible pattern.
-                at = (at * 1664525 + 1013904223) & 0xFFFFFFFF
-                v += grain[at >> 16] * np.float32(noise) * (np.float32(0.5) + v)
+                v += grain[((at >> 16) + c) & 0xFFFF] * np.float32(noise) * (np.float32(0.5) + v)
                 out[i, j, c] = np.uint8(
                     min(np.float32(255), max(np.float32(0), v * np.float32(255) + np.float32(0.5)))
                 )
