@@ -52,7 +52,7 @@ def pole_shadow(shapes: Shapes, x: float, z: float, height: float, weather: Weat
 def draw_lamp(
     shapes: Shapes, x: float, z: float, side: int, weather: Weather, dice: Dice
 ) -> tuple[float, ...] | None:
-    """A street lamp; returns its light (x, y, radius, r, g, b) when it burns."""
+    """A street lamp; returns its light (x, y, Z, radius, r, g, b) when it burns."""
     height, reach = dice.uniform(4.5, 7.5), dice.uniform(0.8, 2.0)
     tone = dice.uniform(0.22, 0.6)
     draw_pole(shapes, x, z, height, dice.uniform(0.07, 0.12), tone)
@@ -64,7 +64,7 @@ def draw_lamp(
     glow = 1.0 if weather.lamps else 0.0
     color = (1.0, 0.9, 0.65) if weather.lamps else (0.75, 0.75, 0.72)
     shapes.ellipse(end, ((size, 0), (0, size * 0.4)), color, glow=glow)
-    return (*end, size * 2.2, 0.5, 0.4, 0.22) if weather.lamps else None
+    return (*end, z, size * 2.2, 0.5, 0.4, 0.22) if weather.lamps else None
 
 
 def draw_sign(shapes: Shapes, x: float, z: float, weather: Weather, dice: Dice) -> None:
@@ -142,7 +142,7 @@ def draw_traffic_light(
         shapes.ellipse(at, ((r, 0), (0, r)), lamp, glow=float(i == burning))
     r, g, b = lamps[burning]
     strength = 0.35 if weather.lamps else 0.12
-    return cx, cy + (burning - 1) * h * 0.62, w, r * strength, g * strength, b * strength
+    return cx, cy + (burning - 1) * h * 0.62, z, w, r * strength, g * strength, b * strength
 
 
 def draw_bollards(shapes: Shapes, x: float, near: float, dice: Dice) -> None:

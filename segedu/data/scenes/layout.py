@@ -34,7 +34,7 @@ class Plan:
         shapes: what has been drawn.
         weather: the scene's.
         people: everyone, with joints in the picture.
-        lights: lamps that burn: x, y, radius, r, g, b in the picture.
+        lights: lamps that burn: x, y in the picture, Z, radius, r, g, b.
         instances: how many countable objects there are so far.
     """
 

@@ -52,11 +52,11 @@ def draw_tree(shapes: Shapes, x: float, z: float, weather: Weather, dice: Dice) 
     shapes.lie_on(shapes.camera.facing(z, x))
     height, color = dice.uniform(4.5, 11), _foliage(dice)
     conifer = dice.chance(0.2)
-    crown = dice.uniform(1.4, 2.6) if not conifer else dice.uniform(1.2, 1.9)
+    crown = height * dice.uniform(0.16, 0.22) if conifer else height * dice.uniform(0.24, 0.38)
     if weather.sun > 0.05:
         dx, dz = weather.shadow
         center = x + dx * height * 0.6, z + dz * height * 0.6
-        draw_round_shadow(shapes, *center, (crown, crown * 1.2), weather.sun * 0.9)
+        draw_round_shadow(shapes, *center, (crown, crown * 1.2), weather.sun * 0.9, 0.45)
         width = 0.15
         foot = [(x - width, z), (x + width, z), (center[0] + width, center[1])]
         draw_shadow(shapes, [*foot, (center[0] - width, center[1])], weather.sun * 0.9)
@@ -71,23 +71,39 @@ def draw_tree(shapes: Shapes, x: float, z: float, weather: Weather, dice: Dice) 
         (bark, bark * 0.85, bark * 0.7),
     )
     if conifer:
-        count = 6 if scale * crown > 6 * shapes.pixel else 4
-        for i in range(count):
-            t = i / count
-            at = (x + lean * t, 1.3 + (height - 0.8) * t, z)
-            _blob(shapes, at, crown * (1 - 0.85 * t) * 0.75, color, 0.7 + 0.4 * t, 0.35)
+        _draw_conifer(shapes, (x, z), (height, crown, lean), color)
         return
-    # Far crowns are a few pixels: they need fewer balls.
-    count = dice.integer(5, 9) if scale * crown > 8 * shapes.pixel else 3
+    # Far crowns are small: they need fewer balls.
+    count = dice.integer(6, 9) if scale * crown > 0.06 else 3
     for i in range(count):
-        turn, away = dice.unit(), crown * 0.6 * dice.unit()
+        turn, away = dice.unit(), crown * (0.55 if count > 3 else 0.35) * (0.3 + 0.7 * dice.unit())
         at = (
             x + lean + away * cosine(turn),
-            top + crown * 0.1 + away * sine(turn) * 0.9,
+            top - crown * 0.05 + away * sine(turn) * 1.1,
             z,
         )
         light = 0.6 + 0.5 * i / count + 0.12 * sine(turn)
-        _blob(shapes, at, crown * dice.uniform(0.45, 0.7), color, light)
+        size = dice.uniform(0.45, 0.7) if count > 3 else dice.uniform(0.6, 0.85)
+        _blob(shapes, at, crown * size, color, light)
+
+
+def _draw_conifer(
+    shapes: Shapes, at: tuple[float, float], size: tuple[float, float, float], color: Color
+) -> None:
+    """A pointed crown with ragged sides; `size` is height, radius and how far the tip leans."""
+    (x, z), (height, crown, lean) = at, size
+    count = 7
+    for i in range(count):
+        t = i / count
+        y = 0.9 + (height - 1.2) * t
+        radius = crown * (1 - 0.9 * t)
+        tip = (x + lean * t, min(height, y + height * 0.3), z)
+        corners = [(x - radius, y, z), (x + radius, y, z), tip]
+        light = 0.62 + 0.45 * t
+        shapes.quad(corners, color, LEAVES, (light, 0, 0), (0, 0, 0.4))
+        for side in (-1, 1):
+            foot = (x + side * radius * 0.72, y + 0.1 * radius, z)
+            _blob(shapes, foot, radius * 0.3, color, light, 0.45)
 
 
 def draw_bush(shapes: Shapes, x: float, z: float, dice: Dice) -> None:

@@ -37,26 +37,20 @@ def fill_shapes(
     for k in range(shapes.shape[0]):
         shape = shapes[k]
         first, count, kind = int(shape.first), int(shape.count), int(shape.kind)
-        if int(shape.material) == SHADOW:
-            strength = np.uint8(shape.light[0])
-            if kind == POLYGON:
-                _polygon(corners[first : first + count], shade, strength)
+        shadow = int(shape.material) == SHADOW
+        if kind == POLYGON:
+            part = corners[first : first + count]
+            if shadow:
+                _polygon(part, shade, np.uint8(shape.light[0]))
             else:
-                _ellipse(corners, points, first, height, 0.0, 0.0, leaves, shade, strength)
-        elif kind == POLYGON:
-            _polygon(corners[first : first + count], seen, np.int16(k))
+                _polygon(part, seen, np.int16(k))
         elif kind == ELLIPSE:
-            _ellipse(
-                corners,
-                points,
-                first,
-                height,
-                shape.extra[0],
-                shape.extra[1],
-                leaves,
-                seen,
-                np.int16(k),
-            )
+            hole, ragged = shape.extra[0], shape.extra[1]
+            if shadow:
+                strength = np.uint8(shape.light[0])
+                _ellipse(corners, points, first, height, hole, ragged, leaves, shade, strength)
+            else:
+                _ellipse(corners, points, first, height, hole, ragged, leaves, seen, np.int16(k))
         elif kind == CAPSULE:
             _capsule(corners, points, first, height, seen, np.int16(k))
 

@@ -144,7 +144,7 @@ def street_scene(seed: int, height: int = 128, width: int = 256) -> Scene:
     front, inverse = np.empty((height, width), np.int16), np.empty((height, width), np.float32)
     resolve(shapes, planes, seen, shade, textures(), plan.mood(), image, front, inverse)
     depth = (1 / np.maximum(inverse, np.float32(1e-4))).astype(np.float32, copy=False)
-    pixels = _photograph(image, plan, dice)
+    pixels = _photograph(image, inverse, plan, dice)
     labels = shapes["label"].astype(np.uint8)[front]
     ids, train_ids, areas, order = _instances(shapes, front)
     keypoints = {
@@ -155,11 +155,13 @@ def street_scene(seed: int, height: int = 128, width: int = 256) -> Scene:
     return Scene(seed, plan.weather.kind, pixels, labels, ids, depth, train_ids, areas, keypoints)
 
 
-def _photograph(image: NDArray[np.float32], plan: layout.Plan, dice: Dice) -> NDArray[np.uint8]:
+def _photograph(
+    image: NDArray[np.float32], inverse: NDArray[np.float32], plan: layout.Plan, dice: Dice
+) -> NDArray[np.uint8]:
     """Lamps' glow, rain, and the camera's development."""
     weather = plan.weather
     if plan.lights:
-        add_lights(image, np.array(plan.lights, dtype=np.float64))
+        add_lights(image, inverse, np.array(plan.lights, dtype=np.float64))
     if weather.rain:
         add_rain(image, raindrops(dice, weather.rain), dice.near(0, 0.3))
     gain, warm = weather.gain, weather.warmth

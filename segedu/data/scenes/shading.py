@@ -272,12 +272,21 @@ def _facade(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def add_lights(image: NDArray[np.float32], lights: NDArray[np.float64]) -> None:
-    """Add lamps' glow (N, 6): x, y, radius in picture heights, red, green, blue."""
+def add_lights(
+    image: NDArray[np.float32], inverse_depth: NDArray[np.float32], lights: NDArray[np.float64]
+) -> None:
+    """Add the glow of lamps that nothing hides.
+
+    `lights` (N, 7): x, y in the picture, Z in metres, radius in picture heights, red, green, blue.
+    """
     height, width = image.shape[:2]
     for n in range(lights.shape[0]):
         cx, cy = lights[n, 0] * height + width * 0.5 - 0.5, lights[n, 1] * height - 0.5
-        radius = lights[n, 2] * height
+        at, across = int(cy + 0.5), int(cx + 0.5)
+        inside = cx > 0 and cy > 0 and at < height and across < width
+        if inside and inverse_depth[at, across] * lights[n, 2] > 1.15:
+            continue
+        radius = lights[n, 3] * height
         reach = 4 * radius
         for i in range(int(max(0.0, cy - reach)), int(min(height, max(0.0, cy + reach)))):
             for j in range(int(max(0.0, cx - reach)), int(min(width, max(0.0, cx + reach)))):
@@ -285,4 +294,4 @@ def add_lights(image: NDArray[np.float32], lights: NDArray[np.float64]) -> None:
                 if d < 16:
                     fall = 1 / (1 + 4 * d) * (1 - d / 16)
                     for c in range(3):
-                        image[i, j, c] += np.float32(lights[n, 3 + c] * fall)
+                        image[i, j, c] += np.float32(lights[n, 4 + c] * fall)

@@ -207,7 +207,12 @@ def draw_shadow(shapes: Shapes, corners: list[tuple[float, float]], strength: fl
 
 
 def draw_round_shadow(
-    shapes: Shapes, x: float, z: float, radii: tuple[float, float], strength: float
+    shapes: Shapes,
+    x: float,
+    z: float,
+    radii: tuple[float, float],
+    strength: float,
+    ragged: float = 0.0,
 ) -> None:
     """The shadow of something round: half axes in X and Z."""
     if z < 2 * radii[1]:
@@ -215,7 +220,8 @@ def draw_round_shadow(
     cx, cy = shapes.camera.project(x, 0, z)
     wide = radii[0] * shapes.camera.focal / z
     tall = shapes.camera.project(x, 0, z - radii[1])[1] - cy
-    shapes.ellipse((cx, cy), ((wide, 0.0), (0.0, tall)), BLACK, SHADOW, (strength * 255, 0, 0))
+    axes, light = ((wide, 0.0), (0.0, tall)), (strength * 255, 0.0, 0.0)
+    shapes.ellipse((cx, cy), axes, BLACK, SHADOW, light, ragged=ragged)
 
 
 def draw_buildings(shapes: Shapes, street: Street, side: int, weather: Weather, dice: Dice) -> None:

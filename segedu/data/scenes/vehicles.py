@@ -326,7 +326,7 @@ def _draw_ends(placed: Placed, weather: Weather, dice: Dice) -> list[tuple[float
             tint = (1.0, 0.95, 0.8) if front else (1.0, 0.1, 0.08)
             radius = (0.3 if front else 0.16) * scale
             if weather.lamps:
-                lights.append((cx, cy, radius, *(c * strength for c in tint)))
+                lights.append((cx, cy, z, radius, *(c * strength for c in tint)))
     if placed.pixels < 6:
         return lights
     plate = [placed.at(s, t, y - 0.28 + b) for t, b in
