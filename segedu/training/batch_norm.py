@@ -6,8 +6,10 @@ So that several processes compute what one computes with the whole batch. On GPU
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
-import torch.distributed.nn
+import torch.distributed
 from torch import Tensor, nn
 
 
@@ -45,8 +47,24 @@ class GlobalBatchNorm2d(nn.BatchNorm2d):
         self.running_var.lerp_(variance, momentum)
 
 
+class _Sum(torch.autograd.Function):
+    """Sum over processes; the gradients add up too: each output depends on each input."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        total = x.detach().clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+
 def _sum_over_processes(x: Tensor) -> Tensor:
-    total: Tensor = torch.distributed.nn.functional.all_reduce(x)  # passes gradients
+    total: Tensor = _Sum.apply(x)  # type: ignore[no-untyped-call]
     return total
 
 

@@ -134,6 +134,8 @@ def _parse_union(text: str, choices: tuple[Any, ...]) -> Any:
     if type(None) in choices and text.lower() in ("none", ""):
         return None
     for choice in choices:
+        if choice is type(None):
+            continue
         try:
             return _parse(text, choice)
         except (ValueError, SyntaxError):

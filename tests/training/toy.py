@@ -51,11 +51,11 @@ def rectangles(n: int = 50) -> Splits:
 
 def tiny_net(num_classes: int, width: int = 8, dropout: float = 0.2) -> nn.Module:
     return nn.Sequential(
-        nn.Conv2d(3, width, 3, padding=1),
+        nn.Conv2d(3, width, 3, padding=1, bias=False),
         nn.BatchNorm2d(width),
         nn.ReLU(),
         nn.Dropout2d(dropout),
-        nn.Conv2d(width, width, 3, padding=2, dilation=2),
+        nn.Conv2d(width, width, 3, padding=2, dilation=2, bias=False),
         nn.BatchNorm2d(width),
         nn.ReLU(),
         nn.Conv2d(width, num_classes, 1),
