@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-from torchvision import tv_tensors
 
 from segedu.data.cityscapes import BY_TRAIN_ID
 from segedu.data.scenes import street
 from segedu.data.scenes.scene import street_scene
+from segedu.data.transforms import Transform, apply
 from segedu.images import IGNORE_LABEL, to_tensor
 
 # Each split has a billion seeds of its own.
@@ -91,7 +90,7 @@ class SceneDataset(Dataset[tuple[Tensor, Tensor]]):
         self,
         seeds: Sequence[int] | None = None,
         size: tuple[int, int] = (128, 256),
-        transform: Callable[[Any, Any], tuple[Tensor, Tensor]] | None = None,
+        transform: Transform | None = None,
         *,
         split: str | None = None,
         length: int | None = None,
@@ -110,8 +109,4 @@ class SceneDataset(Dataset[tuple[Tensor, Tensor]]):
         scene = street_scene(self.seeds[index], *self.size)
         image = to_tensor(scene.image)
         target = torch.from_numpy(CLASS_OF_TRAIN_ID[scene.labels]).long()
-        if self.transform is None:
-            return image, target
-        image, target = self.transform(tv_tensors.Image(image), tv_tensors.Mask(target))
-        # Plain tensors: the wrappers would cost time in every operation of a network.
-        return torch.as_tensor(image).as_subclass(Tensor), target.as_subclass(Tensor)
+        return apply(image, target, self.transform)
