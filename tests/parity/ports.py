@@ -15,7 +15,8 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from segedu.semantic import deconvnet, fcn, hourglass, segnet, unet
+from segedu.semantic import deconvnet, fcn, hourglass, segnet
+from segedu.semantic.unet import from_jvanvugt, from_milesial, unet
 from tests.parity.helpers import randomize, reference
 
 Pair = tuple[nn.Module, nn.Module]
@@ -54,7 +55,7 @@ def segnet_pair(num_classes: int = 11) -> Pair:
         theirs = load("model").SegNet(3, num_classes)
     del theirs.vgg16  # the source of its weights, no part of the network
     randomize(theirs)
-    ours = segnet.segnet(num_classes).eval()
+    ours = segnet(num_classes).eval()
     ours.load_state_dict(_segnet_port(theirs.state_dict()), strict=True)
     return ours, First(theirs).eval()
 
@@ -91,7 +92,7 @@ def deconvnet_pair(num_classes: int = 21) -> Pair:
         reference("Jasonlee1995+DeconvNet", "Implementation") as load,
     ):
         theirs = randomize(load("model").DeconvNet(num_classes, init_weights=False))
-    ours = deconvnet.deconvnet(num_classes).eval()
+    ours = deconvnet(num_classes).eval()
     ours.load_state_dict(_deconvnet_port(theirs.state_dict()), strict=True)
     return ours, theirs
 
@@ -121,8 +122,8 @@ def unet_same_pair(num_classes: int = 2) -> Pair:
     """milesial/Pytorch-UNet: padded, with batch normalisation."""
     with reference("milesial+Pytorch-UNet") as load:
         theirs = randomize(load("unet.unet_model").UNet(3, num_classes))
-    ours = unet.unet(num_classes).eval()
-    ours.load_state_dict(unet.from_milesial(theirs.state_dict()), strict=True)
+    ours = unet(num_classes).eval()
+    ours.load_state_dict(from_milesial(theirs.state_dict()), strict=True)
     return ours, theirs
 
 
@@ -130,8 +131,8 @@ def unet_valid_pair(num_classes: int = 2) -> Pair:
     """jvanvugt/pytorch-unet: the paper's layout."""
     with reference("jvanvugt+pytorch-unet") as load:
         theirs = randomize(load("unet").UNet())
-    ours = unet.unet(num_classes, in_channels=1, padding="valid", batch_norm=False).eval()
-    ours.load_state_dict(unet.from_jvanvugt(theirs.state_dict()), strict=True)
+    ours = unet(num_classes, in_channels=1, padding="valid", batch_norm=False).eval()
+    ours.load_state_dict(from_jvanvugt(theirs.state_dict()), strict=True)
     return ours, theirs
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from segedu.semantic import unet
+from segedu.semantic.unet import from_jvanvugt, from_milesial, unet
 from tests.parity.helpers import (
     TOLERANCE,
     assert_converts,
@@ -20,13 +20,13 @@ PAPER = {"in_channels": 1, "padding": "valid", "batch_norm": False}
 
 
 def test_converters_take_both_ports():
-    assert_converts("unet_same", unet.from_milesial, on_meta(unet.unet, 2))
-    assert_converts("unet_valid", unet.from_jvanvugt, on_meta(unet.unet, 2, **PAPER))
+    assert_converts("unet_same", from_milesial, on_meta(unet, 2))
+    assert_converts("unet_valid", from_jvanvugt, on_meta(unet, 2, **PAPER))
 
 
 def test_parameters():
-    assert count_parameters(on_meta(unet.unet, 2)) == 31_037_698
-    assert count_parameters(on_meta(unet.unet, 2, **PAPER)) == 31_030_658
+    assert count_parameters(on_meta(unet, 2)) == 31_037_698
+    assert count_parameters(on_meta(unet, 2, **PAPER)) == 31_030_658
 
 
 @needs_references
