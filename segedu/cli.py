@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from segedu.evaluation.commands import evaluate
 from segedu.grading import commands
 from segedu.training import commands as training
 
@@ -21,6 +22,7 @@ app.command()(commands.release)
 app.command()(commands.check)
 app.command()(commands.grade)
 app.command()(training.train)
+app.add_typer(evaluate, name="evaluate")
 
 # Here, because training and weights do not know each other.
 weights = typer.Typer(help="Trained weights: list, check, export.", no_args_is_help=True)

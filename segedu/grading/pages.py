@@ -18,6 +18,7 @@ import jinja2
 from segedu.grading.assignment import Assignment
 from segedu.grading.grader import Result
 from segedu.grading.results import write_atomically
+from segedu.pages import page_environment
 
 BARS = 10
 
@@ -38,13 +39,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment(Path(__file__).parent / "templates")
     environment.filters |= {"points": _points, "words": _words, "numbered": _numbered}
     return environment
 
