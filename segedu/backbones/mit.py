@@ -27,7 +27,7 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-import torch
+import numpy as np
 from torch import Tensor, nn
 from torchvision.ops import StochasticDepth
 
@@ -246,7 +246,7 @@ class MiT(nn.Module):
 
     def __init__(self, size: MiTSize, *, drop_path: float = 0.1, eps: float = 1e-6) -> None:
         super().__init__()
-        drops = iter(torch.linspace(0, drop_path, sum(size.depths)).tolist())
+        drops = iter(np.linspace(0, drop_path, sum(size.depths)).tolist())
         shapes = zip(size.channels, size.depths, size.heads, size.reductions, strict=True)
         inputs = [3, *size.channels[:-1]]
         self.stages = nn.ModuleList()
