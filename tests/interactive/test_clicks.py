@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +11,8 @@ from hypothesis.extra.numpy import arrays
 
 from segedu.interactive import Click, Prediction, Prompts, click_through, next_click, noc
 from segedu.interactive.clicks import depth, iou
+from tests.parity.helpers import reference
+from tests.requirements_of_machine import needs_references
 
 masks = arrays(bool, (7, 9))
 
@@ -95,30 +94,24 @@ def test_as_the_definition_says(mask, truth, ignored):
     assert got == Click(column + 0.5, row + 0.5, bool(positive))
 
 
-REFERENCES = os.environ.get("SEGEDU_REFERENCES", "")
-RITM = Path(REFERENCES) / "SamsungLabs+ritm_interactive_segmentation"
-
-
-@pytest.mark.skipif(not (REFERENCES and RITM.is_dir()), reason="needs RITM's code beside")
+@needs_references
 def test_as_the_code_of_ritm_clicks(monkeypatch):
-    monkeypatch.syspath_prepend(str(RITM))
-    monkeypatch.setattr(np, "int", int, raising=False)
-    clicker = pytest.importorskip("isegm.inference.clicker")
+    monkeypatch.setattr(np, "int", int, raising=False)  # NumPy had it when that was written
     rng = np.random.default_rng(0)
-    for _ in range(20):
-        truth, mask, ignored = (_blob(rng) for _ in range(3))
-        official = np.where(ignored, -1, truth).astype(np.int32)
-        robot = clicker.Clicker(gt_mask=official)
-        before = []
-        for _ in range(5):
-            robot.make_next_click(mask)
-            last = robot.get_clicks()[-1]
-            click = next_click(mask, truth & ~ignored, ignored, before)
-            before.append(click)
-            assert (int(click.y), int(click.x)) == last.coords
-            assert click.positive == last.is_positive
-            mask = mask ^ _blob(rng)
-    sys.modules.pop("isegm", None)
+    with reference("SamsungLabs+ritm_interactive_segmentation") as load:
+        clicker = load("isegm.inference.clicker")
+        for _ in range(20):
+            truth, mask, ignored = (_blob(rng) for _ in range(3))
+            robot = clicker.Clicker(gt_mask=np.where(ignored, -1, truth).astype(np.int32))
+            before = []
+            for _ in range(5):
+                robot.make_next_click(mask)
+                theirs = robot.get_clicks()[-1]
+                ours = next_click(mask, truth, ignored, before)
+                before.append(ours)
+                assert (int(ours.y), int(ours.x)) == theirs.coords
+                assert ours.positive == theirs.is_positive
+                mask = mask ^ _blob(rng)
 
 
 def _blob(rng, shape=(60, 80)):
