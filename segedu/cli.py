@@ -70,6 +70,8 @@ def export_weights(
     except (TrainingError, WeightsError, ValueError) as error:
         training.fail(str(error))
     typer.echo(f"{path}: {recipe.best} {card['scores'][recipe.best]} on {card['measured_on']}")
+    if card["data_fingerprint"] != card["data_fingerprint_in_training"]:
+        typer.echo("note: the data have changed since it was trained", err=True)
 
 
 @weights.command("check")
@@ -79,8 +81,9 @@ def check_weights(
     tolerance: Annotated[float, typer.Option(help="by which scores may differ")] = 0.005,
 ) -> None:
     """Measure a checkpoint's scores again; ends with 0 when they are those on its card."""
-    from segedu.training.cards import fingerprint, measure
+    from segedu.training.cards import measure
     from segedu.training.recipe import Recipe
+    from segedu.training.stream import fingerprint
     from segedu.weights.shipped import WeightsError, load_shipped, read_card
 
     try:

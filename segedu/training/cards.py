@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import shlex
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
 from segedu.training.checkpoints import TrainingError
 from segedu.training.log import read_log
 from segedu.training.recipe import Recipe
-
-
-def fingerprint(dataset: Dataset[Any], n: int = 4) -> str:
-    """A hash of the first images and targets: the same data give the same, other data another.
-
-    Images count as 8-bit values, so that the last bit of a float does not matter.
-    """
-    digest = hashlib.sha256()
-    for i in range(min(n, len(dataset))):  # type: ignore[arg-type]
-        image, target = dataset[i]
-        digest.update((image * 255).round().to(torch.uint8).numpy().tobytes())
-        digest.update(target.numpy().astype(np.uint8).tobytes())
-    return digest.hexdigest()[:16]
+from segedu.training.stream import fingerprint
 
 
 def read_run(folder: Path) -> tuple[Recipe, dict[str, Tensor], int]:
@@ -71,6 +55,7 @@ def make_card(name: str, recipe: Recipe, net: nn.Module, step: int, run: Path) -
         "data": recipe.to_dict()["data"],
         "data_args": recipe.to_dict()["data_args"],
         "data_fingerprint": fingerprint(splits.test),
+        "data_fingerprint_in_training": json.loads((run / "data.json").read_text())["fingerprint"],
         "seed": recipe.seed,
         "steps": len(read_log(run)),
         "step_of_weights": step,

@@ -145,7 +145,7 @@ def _digest(path: Path) -> str:
 def clear(folder: Path) -> None:
     """Remove what a run left in its folder: checkpoints, weights, logs; nothing else."""
     weights = ("best.safetensors", "final.safetensors")
-    for name in (*weights, "recipe.json", "result.json", "log.jsonl"):
+    for name in (*weights, "recipe.json", "data.json", "result.json", "log.jsonl"):
         (folder / name).unlink(missing_ok=True)
     for path in checkpoints(folder):
         path.unlink()

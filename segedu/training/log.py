@@ -121,7 +121,7 @@ class TerminalBar:
             rich.TimeRemainingColumn(),
             disable=not visible,
         )
-        self.task = self.bar.add_task("training")
+        self.task = self.bar.add_task("training", total=None)
 
     def __enter__(self) -> TerminalBar:
         self.bar.start()

@@ -23,8 +23,9 @@ from segedu.training.checkpoints import (
     write_json,
     write_weights,
 )
-from segedu.training.recipe import Recipe
+from segedu.training.recipe import Recipe, Splits
 from segedu.training.schedules import MovingAverage
+from segedu.training.stream import fingerprint
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Run:
             prepare_folder(folder, fresh)
         self.accelerator.wait_for_everyone()
         state = load_newest(folder, self.accelerator.print)
-        self.splits = recipe.data(**recipe.data_args)
+        self.splits = read_data(recipe)
         self.step, self.best, self.best_step = 0, -math.inf, 0
         self.scores: dict[str, float] = {}
         with torch.random.fork_rng(devices=[]):
@@ -80,6 +81,7 @@ class Run:
             self.restore(state)
         elif self.is_main:
             write_json(folder / "recipe.json", recipe.to_dict())
+            write_json(folder / "data.json", {"fingerprint": fingerprint(self.splits.test)})
 
     @property
     def learning_rate(self) -> float:
@@ -163,6 +165,14 @@ class Run:
             write_json(self.folder / "result.json", asdict(result) | {"folder": str(self.folder)})
         self.accelerator.wait_for_everyone()
         return result
+
+
+def read_data(recipe: Recipe) -> Splits:
+    """The recipe's data; raises TrainingError when they are not there."""
+    try:
+        return recipe.data(**recipe.data_args)
+    except OSError as error:
+        raise TrainingError(f"cannot read the data of {recipe.name}: {error}") from error
 
 
 def prepare_folder(folder: Path, fresh: bool) -> None:

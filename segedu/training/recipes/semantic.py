@@ -1,8 +1,12 @@
 """Recipes of the semantic section.
 
-`<method>-scenes` is small enough for a laptop's CPU and for a checkpoint of at most 4 MB in half
-precision; `<method>-scenes-full` is the network as in its paper, for a GPU; `<method>-camvid` are
-real photographs.
+- `<method>-scenes`: synthetic street scenes, small enough for a laptop's CPU and for a checkpoint
+  of at most 4 MB in half precision.
+- `<method>-scenes-full`: the network of the paper on scenes of 512 x 1024, for GPUs.
+- `<method>-camvid`: real photographs; the folder of CamVid is given by `data.root=…`.
+- `<method>-camvid-full`: the network of the paper on them.
+
+Nothing is pre-trained on ImageNet here: networks on VGG-16 get batch normalisation instead.
 """
 
 from __future__ import annotations
@@ -12,9 +16,12 @@ from collections.abc import Callable
 from typing import Any
 
 from torch import nn
+from torch.utils.data import Subset
 
+from segedu import semantic
+from segedu.data.camvid import CAMVID_CLASSES, CamVid
 from segedu.data.scenes import SCENE_CLASSES, SceneDataset
-from segedu.semantic.unet import unet
+from segedu.data.transforms import SemanticDataset, evaluation_transforms, training_transforms
 from segedu.training.recipe import Recipe, Splits
 
 
@@ -43,23 +50,50 @@ def scenes(
     )
 
 
+def camvid(
+    root: str = "data/camvid", height: int = 180, width: int = 240, validation: int = 20
+) -> Splits:
+    """CamVid; the card's score is measured on its "val".
+
+    The best checkpoint is chosen on the last photographs of "train", which are not trained on.
+
+    Args:
+        root: the folder with train, trainannot, val, valannot.
+        height: of crops in training, and of photographs in evaluation, which are resized.
+        width: likewise; photographs have 360 x 480.
+        validation: how many photographs of "train" to hold out.
+    """
+    size, share = (height, width), height / 360
+    samples = CamVid(root, "train")
+    kept = range(len(samples) - validation)
+    held_out = range(len(samples) - validation, len(samples))
+    transform = training_transforms(size, scale=(0.75 * share, 2 * share))
+    plain = evaluation_transforms(size)
+    return Splits(
+        Subset(SemanticDataset(samples, transform), kept),
+        Subset(SemanticDataset(samples, plain), held_out),
+        SemanticDataset(CamVid(root, "val"), plain),
+        CAMVID_CLASSES,
+    )
+
+
 SMALL = Recipe(
     name="small",
     about="",
     model=nn.Identity,
     data=scenes,
-    steps=1500,
+    steps=2000,
     batch=8,
     lr=2e-3,
     weight_decay=0.01,
-    warmup=50,
     schedule="poly",
+    warmup=50,
     clip=1.0,
     ema=0.99,
+    precision="bf16",
     evaluate_every=250,
     checkpoint_every=100,
 )
-# The papers' networks at Cityscapes' half resolution, on one or several GPUs.
 FULL = dataclasses.replace(
     SMALL,
     data_args={"height": 512, "width": 1024},
@@ -68,27 +102,62 @@ FULL = dataclasses.replace(
     lr=2e-4,
     warmup=1500,
     ema=0.999,
-    precision="bf16",
     evaluate_every=2000,
     checkpoint_every=1000,
 )
 
 
-def _small(method: str, model: Callable[..., nn.Module], about: str, **options: Any) -> Recipe:
-    return dataclasses.replace(
-        SMALL, name=f"{method}-scenes", about=f"{about}, small, synthetic scenes",
-        model=model, model_args=options,
-    )  # fmt: skip
+def _on_camvid(recipe: Recipe) -> Recipe:
+    if recipe.data_args:  # the full one
+        args = {"height": 360, "width": 480}
+        return dataclasses.replace(recipe, data=camvid, data_args=args, steps=20_000)
+    return dataclasses.replace(recipe, data=camvid, steps=1500)
 
 
-def _full(method: str, model: Callable[..., nn.Module], about: str, **options: Any) -> Recipe:
-    return dataclasses.replace(
-        FULL, name=f"{method}-scenes-full", about=f"{about}, synthetic scenes of 512 × 1024",
-        model=model, model_args=options,
-    )  # fmt: skip
+def _recipes(
+    method: str,
+    title: str,
+    model: Callable[..., nn.Module],
+    small: dict[str, Any],
+    full: dict[str, Any] | None = None,
+    *,
+    on_camvid: bool = False,
+    **changes: Any,
+) -> list[Recipe]:
+    """The small and the full recipe of a method; `changes` are for the small ones."""
+    narrow = dataclasses.replace(SMALL, model=model, model_args=small, **changes)
+    whole = dataclasses.replace(FULL, model=model, model_args=full or {})
+    made = [
+        (narrow, f"{method}-scenes", f"{title}, small, on synthetic scenes"),
+        (whole, f"{method}-scenes-full", f"{title} on synthetic scenes of 512 x 1024"),
+    ]
+    if on_camvid:
+        made += [
+            (_on_camvid(narrow), f"{method}-camvid", f"{title}, small, on CamVid"),
+            (_on_camvid(whole), f"{method}-camvid-full", f"{title} on CamVid of 360 x 480"),
+        ]
+    return [dataclasses.replace(r, name=name, about=about) for r, name, about in made]
 
 
+_VGG = {"width": 0.125, "head_channels": 128, "batch_norm": True}
 RECIPES = [
-    _small("unet", unet, "U-Net", channels=(16, 32, 64, 96, 128)),
-    _full("unet", unet, "U-Net"),
-]
+    *_recipes("fcn32s", "FCN-32s", semantic.fcn32s, _VGG, {"batch_norm": True}),
+    *_recipes("fcn16s", "FCN-16s", semantic.fcn16s, _VGG, {"batch_norm": True}),
+    *_recipes("fcn8s", "FCN-8s", semantic.fcn8s, _VGG, {"batch_norm": True}),
+    *_recipes("segnet", "SegNet", semantic.segnet, {"width": 0.1875}),
+    *_recipes(
+        "deconvnet", "DeconvNet", semantic.deconvnet,
+        {"width": 0.125, "head_channels": 128, "bottleneck": 3},
+    ),
+    *_recipes(
+        "unet", "U-Net", semantic.unet, {"channels": (16, 32, 64, 96, 128)}, on_camvid=True
+    ),
+    *_recipes(
+        "stacked-hourglass", "Stacked hourglass (2)", semantic.stacked_hourglass,
+        {"features": 64, "unused_skips": False}, {"unused_skips": False},
+    ),
+    *_recipes(
+        "segformer-b0", "SegFormer-B0", semantic.segformer_b0,
+        {"width": 0.5, "drop_path": 0.0, "dropout": 0.0}, on_camvid=True,
+    ),
+]  # fmt: skip
