@@ -5,6 +5,7 @@ from segedu.widgets.demos.grabcut import GrabCutStepper, grabcut_stepper
 from segedu.widgets.demos.recall import RecallCurve, boundary_recall_curve
 from segedu.widgets.demos.rivals import Rivals, rivals
 from segedu.widgets.demos.slic import SlicStepper, slic_stepper
+from segedu.widgets.demos.upsampling import Upsampling, upsampling
 
 __all__ = [
     "Demo",
@@ -13,8 +14,10 @@ __all__ = [
     "Rivals",
     "SlicStepper",
     "Stage",
+    "Upsampling",
     "boundary_recall_curve",
     "grabcut_stepper",
     "rivals",
     "slic_stepper",
+    "upsampling",
 ]
