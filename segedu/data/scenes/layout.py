@@ -137,7 +137,6 @@ def _roll_traffic(place: Street, dice: Dice) -> list[Item]:
     """Vehicles: parked at both kerbs, driving ahead, coming towards us, crossing."""
     items = []
     left, right = place.kerbs
-    middle, wide = (left + right) / 2, right - left > 7.5
     for kerb, inward, turn in ((left, 1, 0.5), (right, -1, 0.0)):
         if dice.chance(0.6):
             z, share = dice.uniform(4, 10), dice.uniform(0.2, 0.9)
@@ -147,7 +146,7 @@ def _roll_traffic(place: Street, dice: Dice) -> list[Item]:
                     heading = turn if dice.chance(0.85) else 0.5 - turn
                     items.append(Item(z, "car", x, heading))
                 z += dice.uniform(5.2, 8)
-    inset = 3.2 if wide else 1.9
+    inset = 3.2 if right - left > 7.5 else 1.9
     for lane, turn in ((right - inset, 0.0), (left + inset, 0.5)):
         z = dice.uniform(7, 30)
         for _ in range(dice.integer(0, 3)):
@@ -162,7 +161,6 @@ def _roll_traffic(place: Street, dice: Dice) -> list[Item]:
             way = dice.choice((0.25, 0.75))
             kind = dice.choice(("car", "car", "bus", "lorry"))
             items.append(Item(z + (1.8 if way == 0.25 else -1.8), kind, dice.uniform(-9, 9), way))
-    del middle
     return items
 
 

@@ -306,9 +306,10 @@ class Dressing:
         chest, pelvis = _middle(left, right), _middle(hip_l, hip_r)
         self.limb(chest, pelvis, (0.062, 0.066), self.top, TORSO)
         if abs(left[0] - right[0]) > 0.05 * self.size:  # not seen from the side
-            self.limb(left, right, (0.036, 0.036), self.top, TORSO)
             self.shapes.polygon([left, right, hip_r, hip_l], self.top, light=self.light)
-            self.limb(hip_l, hip_r, (0.05, 0.05), self.top, TORSO)
+            if self.fine:
+                self.limb(left, right, (0.036, 0.036), self.top, TORSO)
+                self.limb(hip_l, hip_r, (0.05, 0.05), self.top, TORSO)
         if self.coat:
             knee_l, knee_r = self.points[KNEE], self.points[KNEE + 1]
             wide = 0.05 * self.size

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from segedu.data.scenes.shapes import BOARDS, FACADE, GLASS, GROUND, LEAVES, SKY
+from segedu.data.scenes.shapes import BOARDS, FACADE, GLASS, GROUND, LEAVES, PLAIN, SKY
 
 GRAIN, CLOUDS, LEAF = 0, 1, 2
 # What shading needs of the weather, see `Weather`.
@@ -45,10 +45,11 @@ def resolve(
     A pixel belongs to the shape with most of its samples, among equals to the one in front.
     """
     height, width = front.shape
+    pixel = 1 / height
     for i in range(height):
-        y = (i + 0.5) / height
+        y = (i + 0.5) * pixel
         for j in range(width):
-            x = (j + 0.5 - width * 0.5) / height
+            x = (j + 0.5 - width * 0.5) * pixel
             a, b = seen[2 * i, 2 * j], seen[2 * i, 2 * j + 1]
             c, d = seen[2 * i + 1, 2 * j], seen[2 * i + 1, 2 * j + 1]
             dark = (
@@ -58,7 +59,7 @@ def resolve(
                 + shade[2 * i + 1, 2 * j + 1]
             ) * (1 / 1020)
             owner = a
-            r, g, bl, near = _color(shapes[a], planes, x, y, height, dark, textures, mood)
+            r, g, bl, near = _color(shapes[a], planes, x, y, pixel, dark, textures, mood)
             if a != b or a != c or a != d:
                 most = int(a == b) + int(a == c) + int(a == d) + 1
                 r, g, bl = r * most, g * most, bl * most
@@ -66,7 +67,7 @@ def resolve(
                     if k == a or (n > 0 and k == b) or (n > 1 and k == c):
                         continue
                     count = int(b == k) + int(c == k) + int(d == k)
-                    p, q, s, z = _color(shapes[k], planes, x, y, height, dark, textures, mood)
+                    p, q, s, z = _color(shapes[k], planes, x, y, pixel, dark, textures, mood)
                     r, g, bl = r + p * count, g + q * count, bl + s * count
                     if count > most or (count == most and k > owner):
                         most, owner, near = count, k, z
@@ -81,7 +82,7 @@ def _color(
     planes: NDArray[Any],
     x: float,
     y: float,
-    height: int,
+    pixel: float,
     dark: float,
     textures: NDArray[np.float32],
     mood: Any,
@@ -97,28 +98,32 @@ def _color(
     else:
         plane = planes[int(shape.plane)]
         inverse = max(plane.inverse[0] + plane.inverse[1] * x + plane.inverse[2] * y, 1e-4)
-        z = 1 / inverse
-        u = (plane.u[0] + plane.u[1] * x + plane.u[2] * y) * z
-        v = (plane.v[0] + plane.v[1] * x + plane.v[2] * y) * z
-        # How many metres a pixel spans along u and v: the larger of its two directions.
-        pu, pv = _footprint(plane, plane.u, u, z, height), _footprint(plane, plane.v, v, z, height)
+        # 1 / (1 + h + h^2 / 2) for h = Z density
+        d, square = mood.density, inverse * inverse
+        t = square / (square + d * inverse + 0.5 * d * d)
         glow = shape.glow
-        if material == FACADE:
-            r, g, b, glow = _facade(shape, u, v, pu, pv, textures, mood.lit)
-        elif material == BOARDS:
-            light *= _boards(shape, u, v, pu) * (1 + _grain(shape, u, v, pu, pv, textures))
-        elif material == GLASS:
-            # A pane mirrors the sky above and the street below.
-            light *= 0.75 + 0.5 * textures[CLOUDS, int(v * 30) & 255, int(u * 30) & 255]
-        else:
-            light *= 1 + _grain(shape, u, v, pu, pv, textures)
-        if material == GROUND:
-            light *= _joints(shape, u, v, pu, pv) * (1 - dark)
-            light *= 1 + shape.extra[1] * _lookup(textures[CLOUDS], u * 5, v * 5)
-        elif material == LEAVES:
+        if material == LEAVES:
             light *= _leafage(shape, x, y, textures)
-        haze = z * mood.density
-        t = 1 / (1 + haze + 0.5 * haze * haze)
+        elif material != PLAIN or shape.extra[2] > 0:
+            z = 1 / inverse
+            u = (plane.u[0] + plane.u[1] * x + plane.u[2] * y) * z
+            v = (plane.v[0] + plane.v[1] * x + plane.v[2] * y) * z
+            if material == GLASS:
+                # A pane mirrors the sky above and the street below.
+                light *= 0.75 + 0.5 * textures[CLOUDS, int(v * 30) & 255, int(u * 30) & 255]
+            else:
+                # Metres that a pixel spans along u and v.
+                pu = _footprint(plane, plane.u, u, z) * pixel
+                pv = _footprint(plane, plane.v, v, z) * pixel
+                if material == FACADE:
+                    r, g, b, glow = _facade(shape, u, v, pu, pv, textures, mood.lit)
+                else:
+                    light *= 1 + _grain(shape, u, v, pu, pv, textures)
+                    if material == BOARDS:
+                        light *= _boards(shape, u, v, pu)
+                    elif material == GROUND:
+                        light *= _joints(shape, u, v, pu, pv) * (1 - dark)
+                        light *= 1 + shape.extra[1] * _lookup(textures[CLOUDS], u * 5, v * 5)
     day = light * (1 - glow) * t
     own = light * glow * t
     return (
@@ -130,11 +135,11 @@ def _color(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _footprint(plane: Any, along: Any, value: float, z: float, height: int) -> float:
-    """Metres on the surface that one pixel spans: derivatives of (a + b x + c y) z."""
+def _footprint(plane: Any, along: Any, value: float, z: float) -> float:
+    """Metres on the surface in a picture's height: the larger derivative of (a + b x + c y) z."""
     across = abs((along[1] - value * plane.inverse[1]) * z)
     down = abs((along[2] - value * plane.inverse[2]) * z)
-    return max(across, down) / height
+    return float(max(across, down))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -91,8 +91,10 @@ def strip(
     near, far = max(z[0], NEAREST), z[1]
     if far <= near:
         return
-    corners = [(x[0], 0, near), (x[1], 0, near), (x[1], 0, far), (x[0], 0, far)]
-    shapes.quad(corners, color, GROUND, extra=extra)
+    camera = shapes.camera
+    (a, low), (b, _) = camera.project(x[0], 0, near), camera.project(x[1], 0, near)
+    (c, high), (d, _) = camera.project(x[1], 0, far), camera.project(x[0], 0, far)
+    shapes.polygon([(a, low), (b, low), (c, high), (d, high)], color, GROUND, extra=extra)
 
 
 def draw_ground(shapes: Shapes, street: Street, weather: Weather, dice: Dice) -> None:

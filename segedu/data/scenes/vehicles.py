@@ -149,12 +149,10 @@ class Placed:
         return half
 
 
-def _area(corners: list[Point]) -> float:
-    """Twice the signed area; positive when the corners go clockwise in the picture."""
-    total = 0.0
-    for (x0, y0), (x1, y1) in zip(corners, corners[1:] + corners[:1], strict=True):
-        total += x0 * y1 - x1 * y0
-    return total
+def _faces_camera(corners: list[Point]) -> bool:
+    """True when four corners go anticlockwise in the picture: the cross product of diagonals."""
+    (x0, y0), (x1, y1), (x2, y2), (x3, y3) = corners
+    return (x2 - x0) * (y3 - y1) - (x3 - x1) * (y2 - y0) < 0
 
 
 def draw_vehicle(
@@ -176,7 +174,7 @@ def draw_vehicle(
     paint = (paint[0] * tone, paint[1] * tone, paint[2] * tone)
     shine = weather.sun * 0.4
     side = 1 if _side_faces(placed, 1) else -1
-    if placed.pixels > 4:
+    if placed.pixels > 6:
         _draw_wheels(placed, -side, side)
         _draw_belly(placed)
     _draw_strips(placed, paint, shine)
@@ -220,12 +218,8 @@ def _draw_belly(placed: Placed) -> None:
     low = body.profile[0][1]
     rear, front = body.axles[0], body.axles[-1]
     half = body.width / 2 - 0.15
-    for t0, t1, s0, s1 in (
-        (-half, half, rear, rear),
-        (-half, half, front, front),
-        (-half, -half, rear, front),
-        (half, half, rear, front),
-    ):
+    # From corner to corner, crosswise: two dark walls hide what is behind as well as four.
+    for t0, t1, s0, s1 in ((-half, half, rear, front), (half, -half, rear, front)):
         corners = [placed.at(s0, t0, 0.2), placed.at(s1, t1, 0.2)]
         corners += [placed.at(s1, t1, low + 0.1), placed.at(s0, t0, low + 0.1)]
         placed.shapes.polygon(corners, (0.04, 0.04, 0.04))
@@ -235,20 +229,22 @@ def _draw_strips(placed: Placed, paint: Color, shine: float) -> None:
     """Rear, roof, panes, bonnet and front: the strips of the profile, far ones first."""
     profile = placed.body.profile
     strips = []
+    edges = []
+    for s, y in profile:
+        half = placed.half(y)
+        edges.append((placed.at(s, -half, y), placed.at(s, half, y)))
     for i, ((s0, y0), (s1, y1)) in enumerate(pairwise(profile)):
-        h0, h1 = placed.half(y0), placed.half(y1)
-        corners = [placed.at(s0, -h0, y0), placed.at(s0, h0, y0)]
-        corners += [placed.at(s1, h1, y1), placed.at(s1, -h1, y1)]
-        if _area(corners) < 0:
-            distance = placed.ground((s0 + s1) / 2, 0.0)[1]
+        corners = [*edges[i], edges[i + 1][1], edges[i + 1][0]]
+        if _faces_camera(corners):
+            distance = (s0 + s1) * placed.cos
             rise = (s1 - s0) / max(abs(s1 - s0) + abs(y1 - y0), 1e-6)  # 1 on the roof, 0 upright
             strips.append((distance, i, corners, rise))
     for _, i, corners, rise in sorted(strips, reverse=True):
         light = 0.78 + (0.35 + shine) * max(0.0, rise)
         placed.shapes.polygon(corners, paint, light=(light, 0, 0))
         if i in placed.body.panes:
-            cx = sum(c[0] for c in corners) / 4
-            cy = sum(c[1] for c in corners) / 4
+            (x0, y0), (x1, y1), (x2, y2), (x3, y3) = corners
+            cx, cy = (x0 + x1 + x2 + x3) / 4, (y0 + y1 + y2 + y3) / 4
             inner = [(cx + (px - cx) * 0.88, cy + (py - cy) * 0.84) for px, py in corners]
             placed.shapes.polygon(inner, PANE, GLASS, (1 + shine, 0, 0))
 
