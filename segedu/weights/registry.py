@@ -42,18 +42,77 @@ class Official:
     by_hand: bool = False
 
 
-ENTRIES: list[Official] = [
-    Official(
-        name="unet-carvana",
-        about="U-Net, cars against ground, milesial's port at scale 0.5",
-        url="https://github.com/milesial/Pytorch-UNet/releases/download/v3.0/"
-        "unet_carvana_scale0.5_epoch2.pth",
-        file="unet_carvana_scale0.5_epoch2.pth",
+def _fcn(stride: int, drive: str) -> Official:
+    name = f"fcn{stride}s"
+    return Official(
+        name=f"{name}-voc",
+        about=f"FCN-{stride}s, VOC's 21 classes; the authors' weights, converted by wkentaro",
+        url=f"https://drive.google.com/uc?id={drive}",
+        file=f"{name}_from_caffe.pth",
+        megabytes=538,
+        licence="not stated by the authors",
+        model=f"segedu.semantic.fcn:{name}",
+        model_args={"num_classes": 21},
+        converter="segedu.semantic.fcn:from_official",
+        by_hand=True,
+    )
+
+
+def _unet(scale: str) -> Official:
+    file = f"unet_carvana_scale{scale}_epoch2.pth"
+    return Official(
+        name=f"unet-carvana-{scale}",
+        about=f"U-Net, car against ground, milesial's, for photographs at scale {scale}",
+        url=f"https://github.com/milesial/Pytorch-UNet/releases/download/v3.0/{file}",
+        file=file,
         megabytes=124,
         licence="GPL-3.0",
         model="segedu.semantic.unet:unet",
         model_args={"num_classes": 2},
         converter="segedu.semantic.unet:from_milesial",
-    ),
+    )
+
+
+def _hourglass(stacks: int, megabytes: float) -> Official:
+    return Official(
+        name=f"hourglass-{stacks}-mpii",
+        about=f"Stacked hourglass of {stacks}, 16 joints of MPII, princeton-vl's",
+        url=f"http://www-personal.umich.edu/~cnris/original_{stacks}hg/checkpoint.pt",
+        file=f"hourglass_{stacks}hg_checkpoint.pt",
+        megabytes=megabytes,
+        licence="BSD-3-Clause",
+        model="segedu.semantic.hourglass:stacked_hourglass",
+        model_args={"num_classes": 16, "stacks": stacks},
+        converter="segedu.semantic.hourglass:from_official",
+        inside=("state_dict",),
+    )
+
+
+def _segformer(variant: str, data: str, size: int, classes: int, megabytes: float) -> Official:
+    hub = f"segformer-{variant}-finetuned-{data}-{size}-{size}"
+    short = "ade" if data == "ade" else "cityscapes"
+    return Official(
+        name=f"segformer-{variant}-{short}",
+        about=f"SegFormer-{variant.upper()}, {classes} classes, NVIDIA's, trained at {size}",
+        url=f"https://huggingface.co/nvidia/{hub}/resolve/main/pytorch_model.bin",
+        file=f"{hub}.bin",
+        megabytes=megabytes,
+        licence="NVIDIA Source Code License (not commercial)",
+        model=f"segedu.semantic.segformer:segformer_{variant}",
+        model_args={"num_classes": classes},
+        converter="segedu.semantic.segformer:from_transformers",
+    )
+
+
+_MEGABYTES = {"b0": 15, "b1": 55, "b2": 110, "b3": 190, "b4": 257, "b5": 339}
+
+ENTRIES: list[Official] = [
+    _fcn(8, "0B9P1L--7Wd2vT0FtdThWREhjNkU"),
+    _unet("0.5"),
+    _unet("1.0"),
+    _hourglass(2, 34),
+    _hourglass(8, 131),
+    *(_segformer(b, "ade", 640 if b == "b5" else 512, 150, mb) for b, mb in _MEGABYTES.items()),
+    *(_segformer(b, "cityscapes", 1024, 19, mb) for b, mb in _MEGABYTES.items()),
 ]
 OFFICIAL = {entry.name: entry for entry in ENTRIES}
