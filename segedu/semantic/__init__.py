@@ -1,6 +1,9 @@
 """Semantic segmentation: the methods, one file each, their metrics and the CRF."""
 
+from segedu.semantic.crf import CRFParameters, CRFState, dense_crf, dense_crf_steps
 from segedu.semantic.deconvnet import DeconvNet, deconvnet
+from segedu.semantic.deeplab_v3 import DeepLabV3, deeplab_v3
+from segedu.semantic.deeplab_v3_plus import DeepLabV3Plus, deeplab_v3_plus
 from segedu.semantic.fcn import FCN, fcn8s, fcn16s, fcn32s
 from segedu.semantic.hourglass import StackedHourglass, stacked_hourglass
 from segedu.semantic.predict import predict
@@ -18,12 +21,20 @@ from segedu.semantic.unet import UNet, unet
 
 __all__ = [
     "FCN",
+    "CRFParameters",
+    "CRFState",
     "DeconvNet",
+    "DeepLabV3",
+    "DeepLabV3Plus",
     "SegFormer",
     "SegNet",
     "StackedHourglass",
     "UNet",
     "deconvnet",
+    "deeplab_v3",
+    "deeplab_v3_plus",
+    "dense_crf",
+    "dense_crf_steps",
     "fcn8s",
     "fcn16s",
     "fcn32s",
