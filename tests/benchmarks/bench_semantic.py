@@ -63,6 +63,7 @@ def on_cpu(names: Iterable[str], rounds: int) -> tuple[list[dict[str, Any]], dic
                 "largest difference": f"{float(difference.max()):.0e}",
             }
         )
+        print(f"{name}: {ratios[name]:.3f}", flush=True)
         del ours, theirs, contenders
         gc.collect()
     return rows, ratios

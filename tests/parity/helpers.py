@@ -197,5 +197,8 @@ def reference(checkout: str, *folders: str) -> Iterator[Callable[[str], ModuleTy
     finally:
         del sys.path[: len(paths)]
         for name in set(sys.modules) - before:
-            if str(getattr(sys.modules[name], "__file__", "")).startswith(str(root)):
+            spec = getattr(sys.modules[name], "__spec__", None)
+            # A folder without __init__.py is a package too: it has places instead of a file.
+            places = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
+            if any(str(place).startswith(str(root)) for place in places):
                 del sys.modules[name]

@@ -51,3 +51,15 @@ def test_manifest_finds_a_dropped_tensor(tmp_path, monkeypatch):
         helpers.assert_converts(
             "small", lambda state: {k: v for k, v in state.items() if k != "3.bias"}, small()
         )
+
+
+def test_a_reference_leaves_no_module_behind(tmp_path, monkeypatch):
+    """Two checkouts may both have a folder `models`, with or without `__init__.py`."""
+    monkeypatch.setattr(helpers, "REFERENCES", tmp_path)
+    for owner, value in (("a", 1), ("b", 2)):
+        folder = tmp_path / f"{owner}+net" / "models"
+        folder.mkdir(parents=True)
+        (folder / "net.py").write_text(f"VALUE = {value}\n")
+    for owner, value in (("a", 1), ("b", 2)):
+        with helpers.reference(f"{owner}+net") as load:
+            assert load("models.net").VALUE == value
