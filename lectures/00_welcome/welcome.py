@@ -79,7 +79,7 @@ for name in needed:
     except importlib.metadata.PackageNotFoundError:
         missing.append(name)
 assert not missing, f"missing: {missing}; run `make lab` once more"
-print(f"Python is new enough, all {len(needed)} packages are there.")
+print("Python is new enough, all packages are there.")
 
 # %% [markdown]
 # ## One photograph, six sections
