@@ -22,6 +22,7 @@ from torch import nn
 from tests.benchmarks.timing import interleaved_times, report, speedup
 from tests.parity import ports
 from tests.parity.helpers import TOLERANCE, random_images
+from tests.parity.test_segformer import segformer_pair
 
 # Name -> (ours, theirs), both in eval mode with the same weights. Add a line for each method.
 PAIRS: dict[str, Callable[[], tuple[nn.Module, nn.Module]]] = {
@@ -33,6 +34,7 @@ PAIRS: dict[str, Callable[[], tuple[nn.Module, nn.Module]]] = {
     "U-Net": ports.unet_same_pair,
     "hourglass, 2 stacks": lambda: ports.hourglass_pair(2),
     "hourglass, 8 stacks": lambda: ports.hourglass_pair(8),
+    **{f"SegFormer-B{b}": lambda b=b: segformer_pair(b) for b in range(6)},
 }
 
 
