@@ -223,8 +223,8 @@ def boundary_f(
         true = class_boundary(target, c, ignore)
         n_found, n_true = int(found.sum()), int(true.sum())
         if n_found and n_true:
-            precision = int((found & dilate(true, reach)).sum()) / n_found
-            recall = int((true & dilate(found, reach)).sum()) / n_true
+            precision = int(within(found, true, reach).sum()) / n_found
+            recall = int(within(true, found, reach).sum()) / n_true
             scores[c] = 2 * precision * recall / max(precision + recall, 1e-12)
         elif n_found or n_true:
             scores[c] = 0.0
@@ -240,18 +240,23 @@ def class_boundary(labels: Tensor, label: int, ignore: int = IGNORE_LABEL) -> Te
     return inside & beside
 
 
-def dilate(mask: Tensor, radius: float) -> Tensor:
-    """Pixels within a Euclidean distance of a mask, exactly: (H, W) bool -> (H, W) bool.
+def within(asked: Tensor, mask: Tensor, radius: float) -> Tensor:
+    """Whether each asked pixel has a pixel of a mask within a Euclidean distance, exactly.
 
-    A disk is a stack of horizontal runs: each row offset is one max-pooling along the row.
+    The nearest one in row y + dy at a horizontal distance of g has the squared distance dy² + g².
+
+    asked (H, W) bool with n pixels, mask (H, W) bool -> (n,) bool, in the order of `nonzero`.
     """
-    height = mask.shape[0]
+    height, width = mask.shape
+    x = torch.arange(width, dtype=torch.int32, device=mask.device)
+    far = height + width  # farther than any pixel
+    left = torch.where(mask, x, -far).cummax(dim=1).values
+    right = torch.where(mask, x, width + far).flip(1).cummin(dim=1).values.flip(1)
+    g = torch.minimum(x - left, right - x)  # (H, W): distance to the nearest one of the row
+    row, column = asked.nonzero(as_tuple=True)  # (n,) each
     reach = min(int(radius), height - 1)
-    rows = mask.float()[None]  # (1, H, W)
-    result = torch.zeros_like(mask)
-    for dy in range(reach + 1):
-        half = min(math.isqrt(int(radius * radius) - dy * dy), mask.shape[1] - 1)
-        run = F.max_pool1d(rows, 2 * half + 1, stride=1, padding=half)[0] > 0
-        result[dy:] |= run[: height - dy]
-        result[: height - dy] |= run[dy:]
-    return result
+    dy = torch.arange(-reach, reach + 1, device=mask.device)
+    rows = row[:, None] + dy  # (n, 2 reach + 1)
+    squared = dy * dy + g[rows.clamp(0, height - 1), column[:, None]] ** 2
+    inside = (rows >= 0) & (rows < height)
+    return (inside & (squared <= radius * radius)).any(dim=1)

@@ -14,7 +14,7 @@ from scipy.ndimage import distance_transform_edt
 from sklearn import metrics as sklearn_metrics
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_jaccard_index
 
-from segedu.semantic.metrics import ConfusionMatrix, boundary_f, class_boundary, dilate
+from segedu.semantic.metrics import ConfusionMatrix, boundary_f, class_boundary, within
 from tests.requirements_of_machine import needs_cuda
 
 Map = NDArray[np.int64]
@@ -209,10 +209,18 @@ def test_boundary_f_equals_the_literal_definition(maps: tuple[Map, Map], reach: 
 
 
 @settings(max_examples=50, deadline=None)
-@given(npst.arrays(np.bool_, (7, 11)), st.floats(0, 20))
-def test_dilation_is_a_disk(mask: NDArray[np.bool_], radius: float) -> None:
-    want = distance_transform_edt(~mask) <= radius if mask.any() else mask
-    assert np.array_equal(dilate(torch.from_numpy(mask), radius).numpy(), want)
+@given(
+    npst.arrays(np.bool_, (7, 11)),
+    npst.arrays(np.bool_, (7, 11)),
+    st.one_of(st.floats(0, 20), st.sampled_from([2**0.5, 5**0.5, 5.0, 13**0.5 - 1e-6])),
+)
+def test_distances_are_euclidean(
+    asked: NDArray[np.bool_], mask: NDArray[np.bool_], radius: float
+) -> None:
+    near = distance_transform_edt(~mask) if mask.any() else np.full(mask.shape, np.inf)
+    got = within(torch.from_numpy(asked), torch.from_numpy(mask), radius)
+    decided = abs(near - radius) > 1e-9  # where rounding of the root does not decide
+    assert (got.numpy() == (near <= radius)[asked])[decided[asked]].all()
 
 
 def test_boundary_of_shifted_halves() -> None:

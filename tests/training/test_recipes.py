@@ -143,10 +143,11 @@ def test_train_export_check(tmp_path: Path) -> None:
     done = runner.invoke(app, check)
     assert done.exit_code == 1
     assert "DIFFERS" in done.output
+    card["scores"]["miou"] -= 0.1
     card["data_fingerprint"] = "0"
     (folder / "tiny.json").write_text(json.dumps(card))
     done = runner.invoke(app, check)
-    assert done.exit_code == 2
+    assert done.exit_code == 0
     assert "train it anew" in done.stderr
 
 
