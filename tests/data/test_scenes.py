@@ -24,13 +24,13 @@ from segedu.data.scenes.weather import KINDS
 # machine of 2023, of the oldest 64-bit x86, and without any optimisation. A change of these means
 # other training data: every checkpoint's score must then be measured again.
 HASHES = {
-    (0, 128, 256): "89cb4c262685a1bd",
+    (0, 128, 256): "820858e98365b7f5",
     (1, 128, 256): "17a5c4263276d20b",
-    (2, 64, 128): "71a5913328296c9a",
+    (2, 64, 128): "8aab53cbc53b5032",
     (3, 96, 96): "29bca9e659e3da8b",
     (4, 256, 512): "e21420dff3f2dd17",
-    (5, 128, 256): "0e809357a2741a37",
-    (10**9, 128, 256): "a8aed2fafa0459a6",
+    (5, 128, 256): "1b94710c83219b46",
+    (10**9, 128, 256): "e5679883aca05019",
 }
 
 

@@ -117,9 +117,9 @@ def skeleton(pose: Pose) -> list[Joint]:
             strict=True,
         ):
             joints[first + i] = joint
-        joints[LEFT_EYE + i] = (lean * 0.4 + 0.052, side * 0.02, 0.937)
+        joints[LEFT_EYE + i] = (lean * 0.4 + 0.036, side * 0.02, 0.937)
         joints[LEFT_EAR + i] = (lean * 0.4, side * 0.045, 0.925)
-    joints[NOSE] = (lean * 0.4 + 0.066, 0.0, 0.918)
+    joints[NOSE] = (lean * 0.4 + 0.05, 0.0, 0.918)
     low = min(joints[ANKLE][2], joints[ANKLE + 1][2]) - 0.04
     return [(f, r, u - low) for f, r, u in joints]
 
@@ -147,7 +147,7 @@ def _seen_through(joints: list[Joint], turn: float) -> list[tuple[int, ...]]:
     for k in range(KEYPOINTS):
         i = 1 - k % 2
         if k <= RIGHT_EAR:
-            parts.append((HEAD,) if nearer[k] > (-0.012 if k >= LEFT_EAR else 0.01) else ())
+            parts.append((HEAD,) if nearer[k] > -0.012 else ())
             continue
         first = k - i
         own: tuple[int, ...] = {
@@ -309,7 +309,7 @@ class Dressing:
             self.shapes.polygon([left, right, hip_r, hip_l], self.top, light=self.light)
             if self.fine:
                 self.limb(left, right, (0.036, 0.036), self.top, TORSO)
-                self.limb(hip_l, hip_r, (0.05, 0.05), self.top, TORSO)
+                self.limb(hip_l, hip_r, (0.04, 0.04), self.top, TORSO)
         if self.coat:
             knee_l, knee_r = self.points[KNEE], self.points[KNEE + 1]
             wide = 0.05 * self.size

@@ -1,14 +1,14 @@
 """The list of shapes that make up a picture, from back to front.
 
-A shape is one record of numbers, and some points. Kinds: a polygon (its corners),
+A shape is one record of numbers and some points. Kinds: a polygon (its corners),
 an ellipse or ring (centre and the ends of two half axes), a capsule (two ends and their radii).
 """
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterable
 from itertools import chain
+from struct import Struct
 from typing import Any
 
 import numpy as np
@@ -21,24 +21,28 @@ EXTRAS = 7
 # Materials: how a shape is coloured, see `shading.py`.
 PLAIN, GROUND, FACADE, SKY, LEAVES, SHADOW, GLASS, BOARDS = range(8)
 
-# A shape's record. All numbers are float64, so that a record is a row of one array.
-_F = np.float64
+# A shape's record. Records are packed one by one into bytes: of all ways to fill an array from
+# Python the fastest.
+_I, _F = np.int32, np.float64
 SHAPE = np.dtype(
     [
-        ("kind", _F),
-        ("first", _F),  # of its points
-        ("count", _F),
-        ("label", _F),
-        ("instance", _F),
-        ("part", _F),
-        ("material", _F),
-        ("plane", _F),  # number of the plane on which it lies
+        ("kind", _I),
+        ("first", _I),  # of its points
+        ("count", _I),
+        ("label", _I),
+        ("instance", _I),
+        ("part", _I),
+        ("material", _I),
+        ("plane", _I),  # number of the plane on which it lies
         ("color", _F, 3),
         ("light", _F, 3),  # brightness: a + b x + c y in the picture
         ("extra", _F, EXTRAS),  # what the material needs, see `shading.py`
         ("glow", _F),  # how much it shines by itself
     ]
 )
+_pack_head = Struct("=8i3d").pack
+_pack_tail = Struct(f"={3 + EXTRAS + 1}d").pack
+_pack_plane = Struct("=9d").pack
 # How a plane lies in the picture, see `camera.py`.
 PLANE = np.dtype([("inverse", _F, 3), ("u", _F, 3), ("v", _F, 3)])
 
@@ -46,6 +50,7 @@ _ZEROS = (0.0,) * EXTRAS
 
 Color = tuple[float, float, float]
 FLAT: Affine = (1.0, 0.0, 0.0)
+_PLAIN_TAIL = _pack_tail(*FLAT, *_ZEROS, 0.0)
 
 
 class Shapes:
@@ -76,15 +81,15 @@ class Shapes:
     def __init__(self, camera: Camera, height: int, width: int) -> None:
         self.camera, self.aspect, self.pixel = camera, width / height, 1 / height
         self.label, self.instance, self.part = 255, 0, 0
-        self._rows = array("d")
+        self._rows = bytearray()
         self._points: list[Point] = []
-        self._planes = array("d", (0.0,) * 9)
+        self._planes = bytearray(_pack_plane(*(0.0,) * 9))
         self._plane = 0
 
     def lie_on(self, plane: Plane) -> None:
         """Say on which plane the next shapes lie, for depth and texture."""
         inverse, u, v = plane
-        self._planes.extend(inverse + u + v)
+        self._planes += _pack_plane(*inverse, *u, *v)
         self._plane += 1
 
     def shows(self, x: float, z: float, margin: float) -> bool:
@@ -102,22 +107,21 @@ class Shapes:
         extra: tuple[float, ...],
         glow: float,
     ) -> None:
-        self._rows.extend(
-            (
-                kind,
-                len(self._points) - count,
-                count,
-                self.label,
-                self.instance,
-                self.part,
-                material,
-                self._plane,
-                *color,
-                *light,
-                *(extra + _ZEROS[len(extra) :] if extra else _ZEROS),
-                glow,
-            )
+        self._rows += _pack_head(
+            kind,
+            len(self._points) - count,
+            count,
+            self.label,
+            self.instance,
+            self.part,
+            material,
+            self._plane,
+            *color,
         )
+        if light is FLAT and not extra and not glow:
+            self._rows += _PLAIN_TAIL
+        else:
+            self._rows += _pack_tail(*light, *extra, *_ZEROS[len(extra) :], glow)
 
     def polygon(
         self,
@@ -150,7 +154,8 @@ class Shapes:
         `contrast` how much light and dark leaves differ.
         """
         self._points += (center, *axes)
-        self._add(ELLIPSE, 3, color, material, light, (hole, ragged, contrast), glow)
+        extra = (hole, ragged, contrast) if hole or ragged else ()
+        self._add(ELLIPSE, 3, color, material, light, extra, glow)
 
     def capsule(
         self,
