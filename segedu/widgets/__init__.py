@@ -1,6 +1,7 @@
 """Widgets: the click canvas on which any interactive method segments, and the lectures' demos."""
 
 from segedu.widgets.demos import (
+    attention_explorer,
     boundary_recall_curve,
     grabcut_stepper,
     rivals,
@@ -11,6 +12,7 @@ from segedu.widgets.segmenter import Segmenter
 
 __all__ = [
     "Segmenter",
+    "attention_explorer",
     "boundary_recall_curve",
     "grabcut_stepper",
     "rivals",

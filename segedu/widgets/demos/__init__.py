@@ -1,5 +1,6 @@
 """The lectures' demos: sliders that move the library's own methods, step by step."""
 
+from segedu.widgets.demos.attention import AttentionExplorer, attention_explorer
 from segedu.widgets.demos.base import Demo, Stage
 from segedu.widgets.demos.grabcut import GrabCutStepper, grabcut_stepper
 from segedu.widgets.demos.recall import RecallCurve, boundary_recall_curve
@@ -8,6 +9,7 @@ from segedu.widgets.demos.slic import SlicStepper, slic_stepper
 from segedu.widgets.demos.upsampling import Upsampling, upsampling
 
 __all__ = [
+    "AttentionExplorer",
     "Demo",
     "GrabCutStepper",
     "RecallCurve",
@@ -15,6 +17,7 @@ __all__ = [
     "SlicStepper",
     "Stage",
     "Upsampling",
+    "attention_explorer",
     "boundary_recall_curve",
     "grabcut_stepper",
     "rivals",
