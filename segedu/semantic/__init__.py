@@ -5,6 +5,7 @@ from segedu.semantic.deconvnet import DeconvNet, deconvnet
 from segedu.semantic.deeplab_v3 import DeepLabV3, deeplab_v3
 from segedu.semantic.deeplab_v3_plus import DeepLabV3Plus, deeplab_v3_plus
 from segedu.semantic.fcn import FCN, fcn8s, fcn16s, fcn32s
+from segedu.semantic.fcn_resnet import FCNResNet, fcn_resnet50
 from segedu.semantic.hourglass import StackedHourglass, stacked_hourglass
 from segedu.semantic.predict import predict
 from segedu.semantic.segformer import (
@@ -26,6 +27,7 @@ __all__ = [
     "DeconvNet",
     "DeepLabV3",
     "DeepLabV3Plus",
+    "FCNResNet",
     "SegFormer",
     "SegNet",
     "StackedHourglass",
@@ -38,6 +40,7 @@ __all__ = [
     "fcn8s",
     "fcn16s",
     "fcn32s",
+    "fcn_resnet50",
     "predict",
     "segformer_b0",
     "segformer_b1",
