@@ -259,4 +259,5 @@ def within(asked: Tensor, mask: Tensor, radius: float) -> Tensor:
     rows = row[:, None] + dy  # (n, 2 reach + 1)
     squared = dy * dy + g[rows.clamp(0, height - 1), column[:, None]] ** 2
     inside = (rows >= 0) & (rows < height)
-    return (inside & (squared <= radius * radius)).any(dim=1)
+    # Whole numbers on both sides: a float limit would be compared in float32.
+    return (inside & (squared <= math.floor(radius * radius))).any(dim=1)

@@ -156,6 +156,16 @@ RECIPES = [
         "stacked-hourglass", "Stacked hourglass (2)", semantic.stacked_hourglass,
         {"features": 64, "unused_skips": False}, {"unused_skips": False},
     ),
+    # Four units of one bottleneck each (ResNet-50 has 3, 4, 6, 3), a quarter of the channels.
+    *_recipes(
+        "deeplab-v3", "DeepLab v3, ResNet-50", semantic.deeplab_v3,
+        {"depth": (1, 1, 1, 1), "width": 16, "channels": 64, "output_stride": 8,
+         "multi_grid": None}, on_camvid=True,
+    ),
+    *_recipes(
+        "deeplab-v3-plus", "DeepLab v3+, ResNet-101", semantic.deeplab_v3_plus,
+        {"depth": (1, 1, 1, 1), "width": 16, "channels": 64, "low_channels": 24},
+    ),
     *_recipes(
         "segformer-b0", "SegFormer-B0", semantic.segformer_b0,
         {"width": 0.5, "drop_path": 0.0, "dropout": 0.0}, on_camvid=True,
