@@ -31,6 +31,24 @@ BLOCKS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 EXPANSION = 4  # a bottleneck's outputs for each of its inner channels
 
 
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions, added to the input (figure 5, left); the map and channels are kept."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels)
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same shape."""
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.bn2(self.conv2(y))
+        return self.relu(y.add_(x))
+
+
 class Bottleneck(nn.Module):
     """1x1 to few channels, 3x3, 1x1 to many, added to the input (figure 5, right).
 

@@ -7,6 +7,7 @@ from segedu.semantic.deeplab_v3_plus import DeepLabV3Plus, deeplab_v3_plus
 from segedu.semantic.fcn import FCN, fcn8s, fcn16s, fcn32s
 from segedu.semantic.fcn_resnet import FCNResNet, fcn_resnet50
 from segedu.semantic.hourglass import StackedHourglass, stacked_hourglass
+from segedu.semantic.hrnet import HRNetSegmentation, hrnet_w18, hrnet_w32, hrnet_w48
 from segedu.semantic.predict import predict
 from segedu.semantic.segformer import (
     SegFormer,
@@ -28,6 +29,7 @@ __all__ = [
     "DeepLabV3",
     "DeepLabV3Plus",
     "FCNResNet",
+    "HRNetSegmentation",
     "SegFormer",
     "SegNet",
     "StackedHourglass",
@@ -41,6 +43,9 @@ __all__ = [
     "fcn16s",
     "fcn32s",
     "fcn_resnet50",
+    "hrnet_w18",
+    "hrnet_w32",
+    "hrnet_w48",
     "predict",
     "segformer_b0",
     "segformer_b1",
