@@ -104,15 +104,45 @@ def _segformer(variant: str, data: str, size: int, classes: int, megabytes: floa
     )
 
 
+def _torchvision(
+    name: str, about: str, file: str, megabytes: float, module: str, builder: str, **options: Any
+) -> Official:
+    return Official(
+        name=name,
+        about=f"{about}, VOC's 21 classes on COCO, torchvision's",
+        url=f"https://download.pytorch.org/models/{file}",
+        file=file,
+        sha256=file.removesuffix(".pth").rsplit("-", 1)[1],  # torchvision names files so
+        megabytes=megabytes,
+        licence="BSD-3-Clause",
+        model=f"segedu.semantic.{module}:{builder}",
+        model_args={"num_classes": 21, "auxiliary": True, **options},
+        converter=f"segedu.semantic.{module}:from_torchvision",
+    )
+
+
+_V3 = {"output_stride": 8, "multi_grid": None}  # as torchvision's, not as the paper's
 _MEGABYTES = {"b0": 15, "b1": 55, "b2": 110, "b3": 190, "b4": 257, "b5": 339}
 
 ENTRIES: list[Official] = [
     _fcn(8, "0B9P1L--7Wd2vT0FtdThWREhjNkU"),
+    _torchvision(
+        "fcn-r50-voc", "FCN, ResNet-50", "fcn_resnet50_coco-1167a1af.pth", 135,
+        "fcn_resnet", "fcn_resnet50",
+    ),
+    _torchvision(
+        "deeplab-v3-r50-voc", "DeepLab v3, ResNet-50", "deeplabv3_resnet50_coco-cd0a2569.pth",
+        161, "deeplab_v3", "deeplab_v3", depth=50, **_V3,
+    ),
+    _torchvision(
+        "deeplab-v3-r101-voc", "DeepLab v3, ResNet-101", "deeplabv3_resnet101_coco-586e9e4e.pth",
+        233, "deeplab_v3", "deeplab_v3", depth=101, **_V3,
+    ),
     _unet("0.5"),
     _unet("1.0"),
     _hourglass(2, 34),
     _hourglass(8, 131),
     *(_segformer(b, "ade", 640 if b == "b5" else 512, 150, mb) for b, mb in _MEGABYTES.items()),
     *(_segformer(b, "cityscapes", 1024, 19, mb) for b, mb in _MEGABYTES.items()),
-]
+]  # fmt: skip
 OFFICIAL = {entry.name: entry for entry in ENTRIES}

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import torchvision
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from segedu.weights import load, official_names
 from segedu.weights.official import OFFICIAL, cache_folder, fetch, load_entry, read_tensors
 from segedu.weights.registry import ENTRIES, Official
-from segedu.weights.shipped import WeightsError
+from segedu.weights.shipped import WeightsError, build
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -196,3 +197,28 @@ def test_entries_of_the_registry_hold_together(known: Official) -> None:
         module, _, name = path.partition(":")
         function = getattr(importlib.import_module(module), name)
         inspect.signature(function).bind_partial(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [
+        ("fcn-r50-voc", "fcn_resnet50"),
+        ("deeplab-v3-r50-voc", "deeplabv3_resnet50"),
+        ("deeplab-v3-r101-voc", "deeplabv3_resnet101"),
+    ],
+)
+def test_torchvisions_files_fit(name: str, theirs: str) -> None:
+    known = OFFICIAL[name]
+    with torch.device("meta"):
+        net = build(known.model, **known.model_args)
+        published = getattr(torchvision.models.segmentation, theirs)(
+            weights=None, weights_backbone=None, num_classes=21, aux_loss=True
+        ).state_dict()
+    module, _, function = known.converter.partition(":")
+    converted = getattr(importlib.import_module(module), function)(published)
+    want = {key: value.shape for key, value in net.state_dict().items()}
+    assert {key: value.shape for key, value in converted.items()} == want
+    size = sum(value.numel() * value.element_size() for value in published.values())
+    assert size / 2**20 == pytest.approx(known.megabytes, rel=0.02)
+    urls = [weights.url for weights in torchvision.models.get_model_weights(theirs)]
+    assert known.url in urls

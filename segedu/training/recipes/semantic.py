@@ -167,6 +167,10 @@ RECIPES = [
         {"depth": (1, 1, 1, 1), "width": 16, "channels": 64, "low_channels": 24},
     ),
     *_recipes(
+        "hrnet-w18", "HRNet-W18", semantic.hrnet_w18,
+        {"width": 12, "blocks": 2, "modules": (1, 1, 1), "stem_width": 32},
+    ),
+    *_recipes(
         "segformer-b0", "SegFormer-B0", semantic.segformer_b0,
         {"width": 0.5, "drop_path": 0.0, "dropout": 0.0}, on_camvid=True,
     ),
