@@ -3,17 +3,20 @@
 The bank of wrong answers holds plausible mistakes, each with the idea behind it. When a check
 fails, the calls it made are made again on every wrong answer; one that gave the student's outputs
 on all of them names the idea. Wrong answers are the instructor's code and run on the checker's
-side, in a child that a deadline kills: they may loop on inputs they were not written for.
+side, in a child that a deadline kills: they may loop on inputs they were not written for. One that
+does costs its own second; a new child goes on with the next.
 """
 
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 import select
 import signal
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,8 +27,10 @@ from segedu.grading.calls import Request
 from segedu.grading.exercise import Student, StudentError
 
 Calls = list[tuple[Request, Any]]
-SECONDS = 5.0
+SECONDS = 5.0  # for all failed checks of an exercise
+ANSWER_SECONDS = 1.0  # for one wrong answer on them
 MAX_CALLS = 50
+BEGUN = 255  # in place of a check's number: the wrong answer that follows is being tried
 
 
 @dataclass
@@ -36,13 +41,18 @@ class Recorder(Student):
     calls: Calls = field(default_factory=list)
 
     def request(self, request: Request) -> Any:
-        """Ask the student; record the value, or the type of the exception."""
+        """Ask the student; record the value, or the type of the exception.
+
+        What is recorded are copies: the check may change its arrays after the call, and then the
+        wrong answers would be asked something else than the student was.
+        """
+        asked = copy.deepcopy(request)
         try:
             value = self.student.request(request)
         except StudentError as error:
-            self.calls.append((request, error))
+            self.calls.append((asked, error))
             raise
-        self.calls.append((request, value))
+        self.calls.append((asked, copy.deepcopy(value)))
         return value
 
 
@@ -53,20 +63,63 @@ def diagnose(assignment: Assignment, exercise: str, failures: Sequence[Calls]) -
     useful = [index for index, calls in enumerate(failures) if bank and _tells(calls)]
     if not useful:
         return titles
+    replays = [failures[index] for index in useful]
+    deadline = time.monotonic() + SECONDS
+    first = 0
+    while first < len(bank) and time.monotonic() < deadline:
+        open_checks = [number for number, index in enumerate(useful) if titles[index] is None]
+        found, first = _try_from(assignment, exercise, first, replays, open_checks, deadline)
+        for number, wrong in found:
+            titles[useful[number]] = bank[wrong].title
+    return titles
+
+
+def _try_from(
+    assignment: Assignment,
+    exercise: str,
+    first: int,
+    replays: Sequence[Calls],
+    open_checks: Sequence[int],
+    deadline: float,
+) -> tuple[list[tuple[int, int]], int]:
+    """Replay on the wrong answers from number `first` on, in a child, until one takes too long.
+
+    Returns pairs (check, wrong answer that explains it), and the first answer not tried, which is
+    past the last one where the child came to its end.
+    """
+    size = len(assignment.exercise(exercise).wrong)
     read, write = os.pipe()
     child = os.fork()
     if child == 0:  # pragma: no cover, runs in the child
         with contextlib.suppress(BaseException):
             os.close(read)
-            _report_matches(assignment, exercise, [failures[i] for i in useful], write)
+            _use_one_thread()
+            unexplained = {number: replays[number] for number in open_checks}
+            _report_matches(assignment, exercise, first, unexplained, write)
         os._exit(0)
     os.close(write)
-    for check, wrong in _read_pairs(read, time.monotonic() + SECONDS):
-        if check < len(useful) and wrong < len(bank) and titles[useful[check]] is None:
-            titles[useful[check]] = bank[wrong].title
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return titles
+    found: list[tuple[int, int]] = []
+    trying = first - 1
+    try:
+        for check, wrong in _read_pairs(read, deadline):
+            if check == BEGUN:
+                trying = wrong
+            elif check in open_checks and trying == wrong < size:
+                found.append((check, wrong))
+    except TimeoutError:
+        return found, trying + 1
+    finally:
+        os.close(read)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    return found, size
+
+
+def _use_one_thread() -> None:
+    """PyTorch's threads did not come along with the fork; waiting for them would take for ever."""
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
 
 
 def _tells(calls: Calls) -> bool:
@@ -77,10 +130,12 @@ def _tells(calls: Calls) -> bool:
 
 
 def _report_matches(
-    assignment: Assignment, exercise: str, failures: Sequence[Calls], write: int
+    assignment: Assignment, exercise: str, first: int, unexplained: dict[int, Calls], write: int
 ) -> None:
-    unexplained = dict(enumerate(failures))
     for index, wrong in enumerate(assignment.exercise(exercise).wrong):
+        if index < first:
+            continue
+        os.write(write, bytes([BEGUN, index]))
         with contextlib.suppress(Exception):
             student = assignment.local_student(exercise, wrong.source)
             for number, calls in list(unexplained.items()):
@@ -92,16 +147,22 @@ def _report_matches(
             return
 
 
-def _read_pairs(descriptor: int, deadline: float) -> list[tuple[int, int]]:
-    """Pairs of bytes until the other end closes or time is up."""
-    data = b""
-    while select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
+def _read_pairs(descriptor: int, deadline: float) -> Iterator[tuple[int, int]]:
+    """Pairs of bytes until the other end closes; TimeoutError where one answer or all take long."""
+    data, patience = b"", deadline
+    while True:
+        seconds = min(patience, deadline) - time.monotonic()
+        if not select.select([descriptor], [], [], max(0.0, seconds))[0]:
+            raise TimeoutError
         chunk = os.read(descriptor, 1024)
         if not chunk:
-            break
+            return
         data += chunk
-    os.close(descriptor)
-    return list(zip(data[::2], data[1::2], strict=False))
+        while len(data) >= 2:
+            if data[0] == BEGUN:
+                patience = time.monotonic() + ANSWER_SECONDS
+            yield data[0], data[1]
+            data = data[2:]
 
 
 def _behaves_alike(wrong: Student, calls: Calls) -> bool:

@@ -230,6 +230,8 @@ class Settings:
     Attributes:
         forbidden: modules that do not exist in this exercise's sandbox, such as
             "segedu.superpixels" or "skimage.segmentation".
+        locked: names of PyTorch's operators that raise in this exercise, such as "conv2d", where
+            one call of it would be the answer; see `locks`.
         call_seconds: wall time of one call.
         total_seconds: wall time of all calls of the exercise together.
         memory_mb: resident memory of the student's processes beyond the imported libraries.
@@ -237,6 +239,7 @@ class Settings:
     """
 
     forbidden: tuple[str, ...] = ()
+    locked: tuple[str, ...] = ()
     call_seconds: float = 5.0
     total_seconds: float = 10.0
     memory_mb: int = 1024

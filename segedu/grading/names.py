@@ -10,8 +10,10 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+import symtable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True)
@@ -22,21 +24,28 @@ class Names:
     used: frozenset[str]
 
 
+@lru_cache(maxsize=256)  # the cells of an assignment are asked for again with every answer
 def names_of(source: str) -> Names:
     """Names of a cell; of source that does not parse, every word counts as used."""
+    plain = without_magics(source)
     try:
-        tree = ast.parse(without_magics(source))
+        defined = frozenset().union(*map(_bound, ast.parse(plain).body))
+        used = _read(symtable.symtable(plain, "<cell>", "exec"))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         words = frozenset(re.findall(r"[^\W\d]\w*", source))
         return Names(frozenset(), words)
-    defined: set[str] = set()
-    used: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            used.add(node.id)
-    for statement in tree.body:
-        defined |= _bound(statement)
-    return Names(frozenset(defined), frozenset(used - set(dir(builtins))))
+    return Names(defined, frozenset(used - set(dir(builtins))))
+
+
+def _read(scope: symtable.SymbolTable) -> set[str]:
+    """Global names that a scope or one inside it reads; a function's own variables are none."""
+    top = scope.get_type() == "module"
+    found = {
+        symbol.get_name()
+        for symbol in scope.get_symbols()
+        if symbol.is_referenced() and (top or symbol.is_global())
+    }
+    return found.union(*map(_read, scope.get_children()))
 
 
 def _bound(statement: ast.stmt) -> set[str]:

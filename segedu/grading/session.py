@@ -102,6 +102,7 @@ class SandboxedStudent(Student):
         job = {
             "pieces": [(piece.source, piece.grade_id) for piece in self.pieces],
             "forbidden": list(self.settings.forbidden),
+            "locked": list(self.settings.locked),
         }
         try:
             reply = self._exchange(job, keep_output=True)

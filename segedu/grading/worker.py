@@ -19,6 +19,7 @@ from importlib.machinery import ModuleSpec
 from typing import Any
 
 from segedu.grading.calls import NoSuchName, perform
+from segedu.grading.locks import locked_operators
 from segedu.grading.wire import HEADER, WireError, decode, encode
 
 MAX_MESSAGE = 2000
@@ -29,13 +30,15 @@ def serve(wire_in: int, wire_out: int) -> None:
     job = read_message(wire_in)
     namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": __builtins__}
     forbid(job["forbidden"])
+    locked = tuple(job["locked"])
     answer = _load(namespace, job["pieces"])
     kept: dict[int, Any] = {}
     while True:
         _flush()
         write_message(wire_out, {"nonce": job["nonce"], **answer})
-        job = read_message(wire_in)
-        answer = _answer(namespace, kept, job["request"])
+        request = read_message(wire_in)["request"]
+        with locked_operators(locked):
+            answer = _answer(namespace, kept, request)
 
 
 def _load(namespace: dict[str, Any], pieces: Sequence[Any]) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from tests.grading.classroom import tiny
     [
         ("import numpy as np, os.path", {"np", "os"}, set()),
         ("from a.b import c as d", {"d"}, set()),
-        ("def f(x, y=z):\n    w = g(x)\n    return w", {"f"}, {"z", "g", "x", "w"}),
-        ("class A(B):\n    c = d", {"A"}, {"B", "c", "d"}),
-        ("a, (b, *c) = d", {"a", "b", "c"}, {"a", "b", "c", "d"}),
-        ("for i in range(3):\n    with x as y: pass", {"i", "y"}, {"i", "x", "y"}),
-        ("if (n := m): pass", {"n"}, {"n", "m"}),
+        ("def f(x, y=z):\n    w = g(x)\n    return w", {"f"}, {"z", "g"}),
+        ("def f():\n    global a\n    a = b\n    def h(): return a, f", {"f"}, {"a", "b", "f"}),
+        ("def f(): return [x + a for x in y]\nlambda u: u + v", {"f"}, {"y", "a", "v"}),
+        ("class A(B):\n    c = d", {"A"}, {"B", "d"}),
+        ("a, (b, *c) = d", {"a", "b", "c"}, {"d"}),
+        ("for i in range(3):\n    with x as y: pass", {"i", "y"}, {"x"}),
+        ("if (n := m): pass", {"n"}, {"m"}),
         ("%matplotlib inline\nimport torch", {"torch"}, set()),
         ("def broken(:", set(), {"def", "broken"}),
     ],
@@ -43,6 +45,12 @@ def test_pieces_of_an_exercise():
     alone = assignment.pieces("filling", {"filling": "def filling(m): return 1"})
     assert [p.grade_id for p in alone] == ["filling"]
     assert all("print(" not in p.source for p in pieces)
+
+
+def test_variables_of_a_function_need_no_cell():
+    """`x` in a function is its own; a cell that draws with another `x` does not run with it."""
+    look, answer = names_of("x = slow()\nshow(x)"), names_of("def f(x):\n    return x + k")
+    assert needed([look, names_of("k = 1")], answer.used) == [1]
 
 
 def test_magics_keep_the_line_numbers():

@@ -1,0 +1,15 @@
+"""You put all the padding on the top left; p zeros stand on each side."""
+
+
+def atrous_conv(x, weight, bias=None, dilation=1, padding=0, groups=1):
+    batch, _, height, width = x.shape
+    outputs, per_group, kh, kw = weight.shape
+    out_height = height + 2 * padding - dilation * (kh - 1)
+    out_width = width + 2 * padding - dilation * (kw - 1)
+    columns = F.unfold(
+        F.pad(x, (2 * padding, 0, 2 * padding, 0)), (kh, kw), dilation=dilation
+    )
+    columns = columns.reshape(batch, groups, per_group * kh * kw, -1)
+    rows = weight.reshape(groups, outputs // groups, per_group * kh * kw)
+    out = (rows @ columns).reshape(batch, outputs, out_height, out_width)
+    return out if bias is None else out + bias[:, None, None]

@@ -1,0 +1,17 @@
+"""You scale the kernel so that its largest weight is 1; the top of an even kernel lies between pixels, so its weights stay below."""
+
+
+def bilinear_kernel(size):
+    factor = (size + 1) // 2
+    center = factor - 1 if size % 2 == 1 else factor - 0.5
+    tent = 1 - np.abs(np.arange(size) - center) / factor
+    kernel = tent[:, None] * tent[None, :]
+    return kernel / kernel.max()
+
+
+def deconvolution_weight(num_classes, stride):
+    size = 2 * stride - stride % 2
+    weight = np.zeros((num_classes, num_classes, size, size))
+    for c in range(num_classes):
+        weight[c, c] = bilinear_kernel(size)
+    return weight
