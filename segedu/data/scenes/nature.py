@@ -74,7 +74,7 @@ def draw_tree(shapes: Shapes, x: float, z: float, weather: Weather, dice: Dice) 
         _draw_conifer(shapes, (x, z), (height, crown, lean), color)
         return
     # Far crowns are small: they need fewer balls.
-    count = dice.integer(6, 9) if scale * crown > 0.06 else 3
+    count = dice.integer(5, 7) if scale * crown > 0.08 else 3
     for i in range(count):
         turn, away = dice.unit(), crown * (0.55 if count > 3 else 0.35) * (0.3 + 0.7 * dice.unit())
         at = (
@@ -92,7 +92,8 @@ def _draw_conifer(
 ) -> None:
     """A pointed crown with ragged sides; `size` is height, radius and how far the tip leans."""
     (x, z), (height, crown, lean) = at, size
-    count = 7
+    large = crown * shapes.camera.focal / z > 0.05
+    count = 6 if large else 4
     for i in range(count):
         t = i / count
         y = 0.9 + (height - 1.2) * t
@@ -101,7 +102,7 @@ def _draw_conifer(
         corners = [(x - radius, y, z), (x + radius, y, z), tip]
         light = 0.62 + 0.45 * t
         shapes.quad(corners, color, LEAVES, (light, 0, 0), (0, 0, 0.4))
-        for side in (-1, 1):
+        for side in (-1, 1) if large else ():
             foot = (x + side * radius * 0.72, y + 0.1 * radius, z)
             _blob(shapes, foot, radius * 0.3, color, light, 0.45)
 

@@ -106,34 +106,54 @@ def _ellipse(
     cx, cy = corners[first, 0], corners[first, 1]
     ax, ay = points[first + 1, 0] * scale, points[first + 1, 1] * scale
     bx, by = points[first + 2, 0] * scale, points[first + 2, 1] * scale
-    det = ax * by - ay * bx
+    det = (ax * by - ay * bx) * (ax * by - ay * bx)
     if det == 0:
         return
+    # Inside, a x^2 + b x y + c y^2 <= 1 for (x, y) from the centre.
+    a = (by * by + ay * ay) / det
+    b = -2 * (bx * by + ax * ay) / det
+    c = (bx * bx + ax * ax) / det
     reach = 1 + ragged
-    dx = np.sqrt(ax * ax + bx * bx) * reach
     dy = np.sqrt(ay * ay + by * by) * reach
     top, bottom = _bounds(cy - dy, cy + dy, height)
-    left, right = _bounds(cx - dx, cx + dx, width)
-    # Texture follows the scene, not its pixels: 256 texels are 0.4 of the picture's height.
-    texel = 640.0 / scale
-    low, high = hole * hole, (1 - ragged) * (1 - ragged)
-    limit = reach * reach
+    # Leaves decide between `low` and `high`; texture follows the scene, not its pixels: 256 texels
+    # are 0.4 of the picture's height.
+    low, high, texel = (1 - ragged) * (1 - ragged), reach * reach, 640.0 / scale
     for y in range(top, bottom):
-        for x in range(left, right):
-            px, py = x - cx, y - cy
-            s = (px * by - py * bx) / det
-            t = (py * ax - px * ay) / det
-            d = s * s + t * t
-            if d > limit or d < low:
-                continue
-            if ragged > 0 and d > high:
-                leaf = leaves[int(y * texel) & 255, int(x * texel) & 255]
-                edge = 1 + ragged * leaf
-                if d > edge * edge:
-                    continue
-            elif d > 1:
-                continue
+        py = y - cy
+        left, right = _span(a, b, c, py, high, cx, width)
+        if ragged > 0:
+            inner, outer = _span(a, b, c, py, low, cx, width)
+            for x in range(left, right):
+                if inner <= x < outer:
+                    plane[y, x] = value
+                else:
+                    px = x - cx
+                    edge = 1 + ragged * leaves[int(y * texel) & 255, int(x * texel) & 255]
+                    if a * px * px + b * px * py + c * py * py <= edge * edge:
+                        plane[y, x] = value
+            continue
+        inner, outer = right, right
+        if hole > 0:
+            inner, outer = _span(a, b, c, py, hole * hole, cx, width)
+            if inner >= outer:
+                inner, outer = right, right
+        for x in range(left, inner):
             plane[y, x] = value
+        for x in range(outer, right):
+            plane[y, x] = value
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _span(
+    a: float, b: float, c: float, y: float, limit: float, cx: float, width: int
+) -> tuple[int, int]:
+    """First and one past the last sample of a row with a x^2 + b x y + c y^2 <= limit."""
+    root = b * b * y * y - 4 * a * (c * y * y - limit)
+    if root < 0:
+        return 0, 0
+    half, middle = np.sqrt(root) / (2 * a), cx - b * y / (2 * a)
+    return _bounds(middle - half, middle + half, width)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -52,14 +52,8 @@ def resolve(
             x = (j + 0.5 - width * 0.5) * pixel
             a, b = seen[2 * i, 2 * j], seen[2 * i, 2 * j + 1]
             c, d = seen[2 * i + 1, 2 * j], seen[2 * i + 1, 2 * j + 1]
-            dark = (
-                float(shade[2 * i, 2 * j])
-                + shade[2 * i, 2 * j + 1]
-                + shade[2 * i + 1, 2 * j]
-                + shade[2 * i + 1, 2 * j + 1]
-            ) * (1 / 1020)
             owner = a
-            r, g, bl, near = _color(shapes[a], planes, x, y, pixel, dark, textures, mood)
+            r, g, bl, near = _color(shapes[a], planes, x, y, pixel, shade, textures, mood)
             if a != b or a != c or a != d:
                 most = int(a == b) + int(a == c) + int(a == d) + 1
                 r, g, bl = r * most, g * most, bl * most
@@ -67,7 +61,7 @@ def resolve(
                     if k == a or (n > 0 and k == b) or (n > 1 and k == c):
                         continue
                     count = int(b == k) + int(c == k) + int(d == k)
-                    p, q, s, z = _color(shapes[k], planes, x, y, pixel, dark, textures, mood)
+                    p, q, s, z = _color(shapes[k], planes, x, y, pixel, shade, textures, mood)
                     r, g, bl = r + p * count, g + q * count, bl + s * count
                     if count > most or (count == most and k > owner):
                         most, owner, near = count, k, z
@@ -83,7 +77,7 @@ def _color(
     x: float,
     y: float,
     pixel: float,
-    dark: float,
+    shade: NDArray[np.uint8],
     textures: NDArray[np.float32],
     mood: Any,
 ) -> tuple[float, float, float, float]:
@@ -122,7 +116,7 @@ def _color(
                     if material == BOARDS:
                         light *= _boards(shape, u, v, pu)
                     elif material == GROUND:
-                        light *= _joints(shape, u, v, pu, pv) * (1 - dark)
+                        light *= _joints(shape, u, v, pu, pv) * (1 - _shadow(shade, x, y))
                         light *= 1 + shape.extra[1] * _lookup(textures[CLOUDS], u * 5, v * 5)
     day = light * (1 - glow) * t
     own = light * glow * t
@@ -132,6 +126,15 @@ def _color(
         b * (mood.ambient[2] * day + own) + mood.haze[2] * (1 - t),
         inverse,
     )
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _shadow(shade: NDArray[np.uint8], x: float, y: float) -> float:
+    """Strength of the cast shadow, the mean of a pixel's four samples; (x, y) is its middle."""
+    rows, columns = shade.shape
+    i, j = int(y * rows + 0.5), int(x * rows + columns * 0.5 + 0.5)
+    total = float(shade[i - 1, j - 1]) + shade[i - 1, j] + shade[i, j - 1] + shade[i, j]
+    return total * (1 / 1020)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -165,10 +168,10 @@ def _grain(shape: Any, u: float, v: float, pu: float, pv: float, textures: Any) 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _pulse(at: float, low: float, high: float, blur: float) -> float:
-    """1 between low and high, 0 outside, blurred by a box of width `blur`."""
-    rise = min(1.0, max(0.0, (at - low) / blur + 0.5))
-    fall = min(1.0, max(0.0, (high - at) / blur + 0.5))
+def _pulse(at: float, low: float, high: float, sharp: float) -> float:
+    """1 between low and high, 0 outside; the edges are blurred by a box of width 1 / `sharp`."""
+    rise = min(1.0, max(0.0, (at - low) * sharp + 0.5))
+    fall = min(1.0, max(0.0, (high - at) * sharp + 0.5))
     return rise * fall
 
 
@@ -178,13 +181,14 @@ def _joints(shape: Any, u: float, v: float, pu: float, pv: float) -> float:
     slab = shape.extra[0]
     if slab == 0:
         return 1.0
-    joint = 0.04 / slab
-    a, b = u / slab - np.floor(u / slab), v / slab - np.floor(v / slab)
-    blur_a, blur_b = pu / slab + joint, pv / slab + joint
+    each = 1 / slab
+    joint = 0.04 * each
+    a, b = u * each - np.floor(u * each), v * each - np.floor(v * each)
+    blur_a, blur_b = pu * each + joint, pv * each + joint
     # Where slabs are smaller than pixels the joints only darken evenly.
     sharp_a, sharp_b = max(0.0, 1 - blur_a), max(0.0, 1 - blur_b)
-    line = sharp_a * (1 - _pulse(a, joint, 1 - joint, blur_a))
-    line = max(line, sharp_b * (1 - _pulse(b, joint, 1 - joint, blur_b)))
+    line = sharp_a * (1 - _pulse(a, joint, 1 - joint, 1 / blur_a))
+    line = max(line, sharp_b * (1 - _pulse(b, joint, 1 - joint, 1 / blur_b)))
     return float(1 - 0.35 * line)
 
 
@@ -193,7 +197,7 @@ def _boards(shape: Any, u: float, v: float, pu: float) -> float:
     """Upright boards `extra[0]` metres apart with dark gaps, and two rails."""
     period, gap, height = shape.extra[0], shape.extra[1], shape.extra[4]
     at, blur = u / period - np.floor(u / period), pu / period + 0.02
-    board = _pulse(at, gap, 1.0, blur)
+    board = _pulse(at, gap, 1.0, 1 / blur)
     if blur > 0.7:  # boards thinner than pixels: their mean
         board += (1 - gap - board) * min(1.0, (blur - 0.7) * 2)
     level = v / height
@@ -237,24 +241,26 @@ def _facade(
     """A wall with windows storey by storey, and shop windows or doors on the ground floor."""
     storey, spacing = shape.extra[0], shape.extra[1]
     width, tall, seed = shape.extra[4], shape.extra[5], int(shape.extra[6])
-    level, column = np.floor(v / storey), np.floor(u / spacing)
-    fu, fv = u / spacing - column, v / storey - level
+    across, up = 1 / spacing, 1 / storey
+    level, column = np.floor(v * up), np.floor(u * across)
+    fu, fv = u * across - column, v * up - level
     shop = level < 1 and seed % 3 > 0
     if level < 1:
         width, tall = (0.9, 0.72) if shop else (width * 0.8, tall)
     bottom = 0.12 if shop else 0.5 - tall * 0.45
-    blur_u, blur_v = pu / spacing + 0.01, pv / storey + 0.01
+    blur_u, blur_v = pu * across + 0.01, pv * up + 0.01
+    sharp_u, sharp_v = 1 / blur_u, 1 / blur_v
     left = 0.5 - width / 2
-    pane = _pulse(fu, left, 1 - left, blur_u) * _pulse(fv, bottom, bottom + tall, blur_v)
-    rim = _pulse(fu, left - 0.05, 1.05 - left, blur_u) * _pulse(
-        fv, bottom - 0.05, bottom + tall + 0.03, blur_v
+    pane = _pulse(fu, left, 1 - left, sharp_u) * _pulse(fv, bottom, bottom + tall, sharp_v)
+    rim = _pulse(fu, left - 0.05, 1.05 - left, sharp_u) * _pulse(
+        fv, bottom - 0.05, bottom + tall + 0.03, sharp_v
     )
     wide = max(blur_u, blur_v)
     if wide > 0.6:  # windows smaller than pixels: their mean
         mean = width * tall
         weight = min(1.0, (wide - 0.6) * 3)
         pane, rim = pane + (mean - pane) * weight, rim + (mean - rim) * weight
-    bar = 1 - 0.5 * _pulse(fu, 0.47, 0.53, blur_u) if width < 0.8 else 1.0
+    bar = 1 - 0.5 * _pulse(fu, 0.47, 0.53, sharp_u) if width < 0.8 else 1.0
     h = (int(level) * 7919 + int(column) * 104729 + seed * 1299709) & 0xFFFF
     h = ((h * 40503) >> 4) & 1023
     bright = (h & 127) / 127.0
