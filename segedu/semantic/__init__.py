@@ -2,6 +2,7 @@
 
 from segedu.semantic.crf import CRFParameters, CRFState, dense_crf, dense_crf_steps
 from segedu.semantic.deconvnet import DeconvNet, deconvnet
+from segedu.semantic.deeplab import DeepLabV1, DeepLabV2, deeplab_v1, deeplab_v2
 from segedu.semantic.deeplab_v3 import DeepLabV3, deeplab_v3
 from segedu.semantic.deeplab_v3_plus import DeepLabV3Plus, deeplab_v3_plus
 from segedu.semantic.fcn import FCN, fcn8s, fcn16s, fcn32s
@@ -26,6 +27,8 @@ __all__ = [
     "CRFParameters",
     "CRFState",
     "DeconvNet",
+    "DeepLabV1",
+    "DeepLabV2",
     "DeepLabV3",
     "DeepLabV3Plus",
     "FCNResNet",
@@ -35,6 +38,8 @@ __all__ = [
     "StackedHourglass",
     "UNet",
     "deconvnet",
+    "deeplab_v1",
+    "deeplab_v2",
     "deeplab_v3",
     "deeplab_v3_plus",
     "dense_crf",
