@@ -121,6 +121,21 @@ def _torchvision(
     )
 
 
+def _deeplab_v2(data: str, classes: int, steps: int) -> Official:
+    file = f"deeplabv2_resnet101_msc-{data}-{steps}.pth"
+    return Official(
+        name=f"deeplab-v2-{'voc' if classes == 21 else data}",
+        about=f"DeepLab v2, ResNet-101, {classes} classes, kazuto1011's, at three scales",
+        url=f"https://github.com/kazuto1011/deeplab-pytorch/releases/download/v1.0/{file}",
+        file=file,
+        megabytes=176,
+        licence="MIT",
+        model="segedu.semantic.deeplab:deeplab_v2",
+        model_args={"num_classes": classes, "scales": (0.5, 0.75)},
+        converter="segedu.semantic.deeplab:from_port",
+    )
+
+
 _V3 = {"output_stride": 8, "multi_grid": None}  # as torchvision's, not as the paper's
 _MEGABYTES = {"b0": 15, "b1": 55, "b2": 110, "b3": 190, "b4": 257, "b5": 339}
 
@@ -138,6 +153,8 @@ ENTRIES: list[Official] = [
         "deeplab-v3-r101-voc", "DeepLab v3, ResNet-101", "deeplabv3_resnet101_coco-586e9e4e.pth",
         233, "deeplab_v3", "deeplab_v3", depth=101, **_V3,
     ),
+    _deeplab_v2("vocaug", 21, 20000),
+    _deeplab_v2("cocostuff164k", 182, 100000),
     _unet("0.5"),
     _unet("1.0"),
     _hourglass(2, 34),

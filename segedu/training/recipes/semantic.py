@@ -156,7 +156,15 @@ RECIPES = [
         "stacked-hourglass", "Stacked hourglass (2)", semantic.stacked_hourglass,
         {"features": 64, "unused_skips": False}, {"unused_skips": False},
     ),
+    *_recipes(
+        "deeplab-v1", "DeepLab v1", semantic.deeplab_v1,
+        {"width": 0.1875, "batch_norm": True}, {"batch_norm": True},
+    ),
     # Four units of one bottleneck each (ResNet-50 has 3, 4, 6, 3), a quarter of the channels.
+    *_recipes(
+        "deeplab-v2", "DeepLab v2, ResNet-101", semantic.deeplab_v2,
+        {"blocks": (1, 1, 1, 1), "width": 16},
+    ),
     *_recipes(
         "deeplab-v3", "DeepLab v3, ResNet-50", semantic.deeplab_v3,
         {"depth": (1, 1, 1, 1), "width": 16, "channels": 64, "output_stride": 8,
