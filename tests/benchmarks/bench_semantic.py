@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from tests.benchmarks.timing import interleaved_times, report, speedup
-from tests.parity import ports
+from tests.parity import ports, test_deeplab, test_deeplab_v3, test_hrnet
 from tests.parity.helpers import TOLERANCE, random_images
 from tests.parity.test_segformer import segformer_pair
 
@@ -34,6 +34,11 @@ PAIRS: dict[str, Callable[[], tuple[nn.Module, nn.Module]]] = {
     "U-Net": ports.unet_same_pair,
     "hourglass, 2 stacks": lambda: ports.hourglass_pair(2),
     "hourglass, 8 stacks": lambda: ports.hourglass_pair(8),
+    "DeepLab v2 R101": test_deeplab.enlarged_pair,
+    "DeepLab v3 R50": lambda: test_deeplab_v3.torchvision_pair(50),
+    "DeepLab v3 R101": lambda: test_deeplab_v3.torchvision_pair(101),
+    "DeepLab v3+ R101": test_deeplab_v3.port_pair,
+    **{f"HRNet-W{w}": lambda w=w: test_hrnet.official_pair(w) for w in (18, 32, 48)},
     **{f"SegFormer-B{b}": lambda b=b: segformer_pair(b) for b in range(6)},
 }
 

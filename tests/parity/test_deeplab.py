@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from segedu.backbones.vgg import convolution_names
-from segedu.semantic.deeplab import deeplab_v1, deeplab_v2, from_official_v1, from_port
+from segedu.semantic.deeplab import deeplab_v1, deeplab_v2, enlarge, from_official_v1, from_port
 from tests.parity.helpers import (
     assert_converts,
     assert_same,
@@ -27,6 +28,22 @@ def port_pair(scales=()):
     ours = deeplab_v2(21, scales=scales).eval()
     ours.load_state_dict(from_port(theirs.state_dict()), strict=True)
     return ours, theirs
+
+
+class Enlarged(nn.Module):
+    """The port gives scores; its evaluation enlarges them."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, images):
+        return enlarge(self.network(images), images.shape[-2:])
+
+
+def enlarged_pair():
+    ours, theirs = port_pair()
+    return ours, Enlarged(theirs)
 
 
 @needs_references
