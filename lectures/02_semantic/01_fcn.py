@@ -359,14 +359,14 @@ figure_grid([as_image(small[1][0]).repeat(3, 0).repeat(3, 1), *pictures],
 # %% tags=["nbval-ignore-output"]
 # Half-precision weights and convolutions round differently from machine to machine.
 shipped = "fcn8s-scenes" in shipped_names()
-model = load_shipped("fcn8s-scenes") if shipped else mine
+model, judged = (load_shipped("fcn8s-scenes"), samples) if shipped else (mine, list(small))
 if shipped:
     print({k: v for k, v in read_card("fcn8s-scenes").items() if k in ("steps", "score", "scores")})
 else:
     print("no checkpoint is there yet: this is the network of two minutes ago")
 matrix = ConfusionMatrix(C)
-answers = [predict(model, as_image(image), "cpu") for image, _ in samples]
-for answer, (_, target) in zip(answers, samples, strict=True):
+answers = [predict(model, as_image(image), "cpu") for image, _ in judged]
+for answer, (_, target) in zip(answers, judged, strict=True):
     matrix.update(answer, target)
 scores = matrix.compute()
 print(f"mIoU {scores['miou']:.2f}, pixels right {scores['pixel_accuracy']:.2f}")
@@ -380,13 +380,14 @@ plt.show()
 
 # %% tags=["nbval-ignore-output"]
 # The worst three of the held-out scenes.
-errors = [
-    (a != t.numpy())[t.numpy() != 255].mean() for a, (_, t) in zip(answers, samples, strict=True)
-]
+errors = []
+for answer, (_, target) in zip(answers, judged, strict=True):
+    true = target.numpy()
+    errors.append((answer != true)[true != 255].mean())
 worst = np.argsort(errors)[::-1][:3]
 figure_grid(
-    [as_image(samples[k][0]) for k in worst] + [COLORS[answers[k]] for k in worst]
-    + [COLORS[samples[k][1].numpy()] for k in worst],
+    [as_image(judged[k][0]) for k in worst] + [COLORS[answers[k]] for k in worst]
+    + [COLORS[judged[k][1].numpy()] for k in worst],
     ["worst scenes", "", "", "FCN-8s", "", "", "truth", "", ""], columns=3, width=12,
 )  # fmt: skip
 
@@ -479,7 +480,7 @@ for mode in ("bilinear", "nearest"):
 ramp = torch.arange(4.0).view(1, 1, 1, 4)
 for corners in (False, True):
     up_ramp = F.interpolate(ramp, scale_factor=(1, 4), mode="bilinear", align_corners=corners)
-    print(f"align_corners={corners}:", up_ramp.flatten().numpy().round(2).tolist())
+    print(f"align_corners={corners}:", *(f"{v:.2f}" for v in up_ramp.flatten().tolist()))
 
 # %% [markdown]
 # **BGR.** The paper's weights come from Caffe: blue first, range 0 … 255, a mean subtracted. The network says so itself
@@ -487,8 +488,8 @@ for corners in (False, True):
 
 # %%
 pixel = to_tensor(np.array([[[255, 128, 0]]], np.uint8))[None]
-print("RGB", pixel.flatten().numpy().round(2).tolist(),
-      "-> what FCN wants", net.normalization.apply(pixel).flatten().numpy().round(1).tolist())  # fmt: skip
+print("RGB", [f"{v:.2f}" for v in pixel.flatten().tolist()],
+      "-> what FCN wants", [f"{v:.1f}" for v in net.normalization.apply(pixel).flatten().tolist()])  # fmt: skip
 
 # %% [markdown]
 # ## Recap

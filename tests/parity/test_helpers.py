@@ -62,4 +62,4 @@ def test_a_reference_leaves_no_module_behind(tmp_path, monkeypatch):
         (folder / "net.py").write_text(f"VALUE = {value}\n")
     for owner, value in (("a", 1), ("b", 2)):
         with helpers.reference(f"{owner}+net") as load:
-            assert load("models.net").VALUE == value
+            assert value == load("models.net").VALUE

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from segedu.losses import cross_entropy
 from segedu.training import Progress, Recipe, TrainingError, read_log, train
 from segedu.training.checkpoints import checkpoints, load_newest, save, write_atomically
+from tests.requirements_of_machine import needs_cuda
 from tests.training.toy import TOY, Rectangles, rectangles
 
 
@@ -263,3 +264,32 @@ def test_accumulation_changes_nothing(tmp_path: Path) -> None:
     train(four, tmp_path / "four", device="cpu")
     losses = [[e["loss"] for e in read_log(tmp_path / name)] for name in ("one", "four")]
     assert losses[0] == pytest.approx(losses[1], abs=1e-6)
+
+
+def test_half_precision_resumes_exactly_too(tmp_path: Path) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.step == 7:
+            signal.raise_signal(signal.SIGINT)
+
+    recipe = dataclasses.replace(TOY, steps=12, precision="bf16")
+    train(recipe, tmp_path / "whole", device="cpu")
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, tmp_path / "cut", device="cpu", callbacks=[stop])
+    train(recipe, tmp_path / "cut", device="cpu")
+    assert final(tmp_path / "cut") == final(tmp_path / "whole")
+    full = train(dataclasses.replace(TOY, steps=12), tmp_path / "full", device="cpu")
+    losses = [[e["loss"] for e in read_log(tmp_path / name)] for name in ("whole", "full")]
+    assert losses[0] != losses[1]  # it was computed in half precision …
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)  # … and nearly the same
+    assert full.steps == 12
+
+
+@needs_cuda
+@pytest.mark.parametrize("precision", ["no", "bf16", "fp16"])
+def test_on_a_gpu(precision: str, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(TOY, steps=12, precision=precision)
+    train(recipe, tmp_path / "gpu")
+    train(dataclasses.replace(TOY, steps=12), tmp_path / "cpu", device="cpu")
+    gpu, cpu = ([e["loss"] for e in read_log(tmp_path / name)] for name in ("gpu", "cpu"))
+    assert gpu[0] == pytest.approx(cpu[0], rel=0.05)
+    assert gpu[-1] < gpu[0]

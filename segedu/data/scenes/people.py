@@ -242,7 +242,7 @@ class Dressing:
     ) -> None:
         self.shapes, self.joints, self.points, self.size = shapes, joints, points, size
         self.turn, self.dice = turn, dice
-        self.fine = size > 30 * shapes.pixel  # hands, shoes and neck are seen
+        self.fine = size > 30 * shapes.pixel  # hands and shoes are seen
         self.skin, self.hair = dice.choice(SKINS), dice.choice(HAIR)
         self.top, self.legwear = dice.choice(CLOTHES), dice.choice(CLOTHES)
         self.shoes = dice.choice(((0.08, 0.07, 0.07), (0.3, 0.2, 0.12), (0.85, 0.85, 0.85)))

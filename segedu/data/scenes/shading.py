@@ -161,9 +161,10 @@ def _lookup(texture: NDArray[np.float32], u: float, v: float) -> float:
 def _grain(shape: Any, u: float, v: float, pu: float, pv: float, textures: Any) -> float:
     """Fine texture; it fades where a pixel spans many texels."""
     amount, density = shape.extra[2], shape.extra[3]
-    if amount == 0:
+    texels = density * max(pu, pv)
+    if amount == 0 or texels > 4:
         return 0.0
-    fade = 1 / (1 + 0.5 * density * max(pu, pv))
+    fade = (4 - texels) / (4 + 3 * texels)
     return amount * fade * _lookup(textures[GRAIN], u * density, v * density)
 
 
@@ -185,6 +186,8 @@ def _joints(shape: Any, u: float, v: float, pu: float, pv: float) -> float:
     joint = 0.04 * each
     a, b = u * each - np.floor(u * each), v * each - np.floor(v * each)
     blur_a, blur_b = pu * each + joint, pv * each + joint
+    if min(blur_a, blur_b) > 1:
+        return 1.0
     # Where slabs are smaller than pixels the joints only darken evenly.
     sharp_a, sharp_b = max(0.0, 1 - blur_a), max(0.0, 1 - blur_b)
     line = sharp_a * (1 - _pulse(a, joint, 1 - joint, 1 / blur_a))
