@@ -24,13 +24,13 @@ from segedu.data.scenes.weather import KINDS
 # machine of 2023, of the oldest 64-bit x86, and without any optimisation. A change of these means
 # other training data: every checkpoint's score must then be measured again.
 HASHES = {
-    (0, 128, 256): "0306600165221298",
-    (1, 128, 256): "1d5c6f3cfb32e53d",
-    (2, 64, 128): "d39c7a05b4e49852",
-    (3, 96, 96): "29bca9e659e3da8b",
-    (4, 256, 512): "ee55f1a362cb351b",
-    (5, 128, 256): "1b94710c83219b46",
-    (10**9, 128, 256): "9ae46038c02c56d2",
+    (0, 128, 256): "42ddf7dcc164e970",
+    (1, 128, 256): "28c51de141e06ab9",
+    (2, 64, 128): "bd0005c7a80921a9",
+    (3, 96, 96): "fc48bcdf91e3c4dc",
+    (4, 256, 512): "1d983a530a311138",
+    (5, 128, 256): "a6257913eddba862",
+    (10**9, 128, 256): "5876946630fb4136",
 }
 
 

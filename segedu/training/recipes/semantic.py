@@ -7,6 +7,8 @@
 - `<method>-camvid-full`: the network of the paper on them.
 
 Nothing is pre-trained on ImageNet here: networks on VGG-16 get batch normalisation instead.
+A class counts for 1 / sqrt(its share of the pixels): without that, a short training learns nothing
+of poles and traffic lights, and mIoU asks for every class alike.
 """
 
 from __future__ import annotations
@@ -77,19 +79,24 @@ def camvid(
     )
 
 
+# In the order of SCENE_CLASSES: 1 / sqrt(share of the pixels of 400 scenes), the mean pixel 1.
+SCENE_WEIGHTS = (
+    0.63, 1.18, 0.65, 2.68, 2.48, 7.8, 4.62, 1.05, 2.75, 0.82, 2.96, 1.24, 2.83, 2.55,
+)  # fmt: skip
 SMALL = Recipe(
     name="small",
     about="",
     model=nn.Identity,
     data=scenes,
+    loss_args={"class_weights": SCENE_WEIGHTS},
     steps=2000,
     batch=8,
-    lr=2e-3,
+    lr=3e-3,
     weight_decay=0.01,
     schedule="poly",
     warmup=50,
     clip=1.0,
-    ema=0.99,
+    ema=0.995,
     precision="bf16",
     evaluate_every=250,
     checkpoint_every=100,
@@ -108,6 +115,7 @@ FULL = dataclasses.replace(
 
 
 def _on_camvid(recipe: Recipe) -> Recipe:
+    recipe = dataclasses.replace(recipe, loss_args={})
     if recipe.data_args:  # the full one
         args = {"height": 360, "width": 480}
         return dataclasses.replace(recipe, data=camvid, data_args=args, steps=20_000)
@@ -150,7 +158,8 @@ RECIPES = [
         {"width": 0.125, "head_channels": 128, "bottleneck": 3},
     ),
     *_recipes(
-        "unet", "U-Net", semantic.unet, {"channels": (16, 32, 64, 96, 128)}, on_camvid=True
+        "unet", "U-Net", semantic.unet, {"channels": (16, 32, 64, 128, 160)}, on_camvid=True,
+        steps=8000, ema=0.998, evaluate_every=500,
     ),
     *_recipes(
         "stacked-hourglass", "Stacked hourglass (2)", semantic.stacked_hourglass,
