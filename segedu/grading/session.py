@@ -31,7 +31,7 @@ KNOWN_ERRORS = {
     name
     for name, value in vars(builtins).items()
     if isinstance(value, type) and issubclass(value, BaseException)
-} | {"LinAlgError", "AxisError", "UFuncTypeError", "ForbiddenImport"}
+} | {*("LinAlgError", "AxisError", "UFuncTypeError", "ForbiddenImport", "LockedOperator")}
 PLAIN_WORDS = """is a an the has of type and or too many items nested deeply return numbers strings
 lists dicts arrays tensors array plain numpy dtype object only str keys travel dict key int float
 bool bytes None complex tuple list set range function generator method module builtins torch

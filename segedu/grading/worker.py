@@ -36,9 +36,9 @@ def serve(wire_in: int, wire_out: int) -> None:
     while True:
         _flush()
         write_message(wire_out, {"nonce": job["nonce"], **answer})
-        request = read_message(wire_in)["request"]
+        job = read_message(wire_in)
         with locked_operators(locked):
-            answer = _answer(namespace, kept, request)
+            answer = _answer(namespace, kept, job["request"])
 
 
 def _load(namespace: dict[str, Any], pieces: Sequence[Any]) -> dict[str, Any]:
