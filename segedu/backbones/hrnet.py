@@ -19,7 +19,7 @@ Checked against timm and the authors' segmentation code (tests/parity).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -82,13 +82,16 @@ class Exchange(nn.Module):
         """Maps of all branches -> those of the branches that go on, same sizes."""
         return [self._sum(maps, target) for target in range(len(self.paths))]
 
-    def _sum(self, maps: Sequence[Tensor], target: int) -> Tensor:
-        total: Tensor | None = None
+    def parts(self, maps: Sequence[Tensor], target: int) -> Iterator[Tensor]:
+        """What the target branch gets from each branch, from the finest: maps of its size."""
         paths: Iterable[nn.Module] = self.paths[target]  # type: ignore[assignment]
         for source, path in enumerate(paths):
             part = path(maps[source])
-            if source > target:
-                part = self._enlarge(part, maps[target])
+            yield self._enlarge(part, maps[target]) if source > target else part
+
+    def _sum(self, maps: Sequence[Tensor], target: int) -> Tensor:
+        total: Tensor | None = None
+        for source, part in enumerate(self.parts(maps, target)):
             # In place from the second sum on: until then `total` may be a branch's own map.
             total = part if total is None else total + part if source == 1 else total.add_(part)
         assert total is not None

@@ -18,7 +18,7 @@ Checked against the authors' code (tests/parity).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -54,7 +54,7 @@ class HRNetSegmentation(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W), normalised -> logits (B, K, H, W)."""
-        return self._head(self.backbone(images), images)["logits"]
+        return self.head(self.backbone(images), images.shape[-2:])["logits"]
 
     def intermediates(self, images: Tensor) -> dict[str, Tensor]:
         """stage1_branch0 … stage4_branch3 (the maps of each stage), mix, score, logits."""
@@ -64,14 +64,18 @@ class HRNetSegmentation(nn.Module):
             for stage, maps in enumerate(steps, start=1)
             for branch, x in enumerate(maps)
         }
-        return found | self._head(steps[-1], images)
+        return found | self.head(steps[-1], images.shape[-2:])
 
-    def _head(self, maps: list[Tensor], images: Tensor) -> dict[str, Tensor]:
+    def head(self, maps: Sequence[Tensor], size: torch.Size) -> dict[str, Tensor]:
+        """Maps of the four branches -> mix (B, 15 C, H / 4, W / 4), score and logits (B, K, *size).
+
+        The branches' maps, enlarged to the finest, are joined in the order fine to coarse.
+        """
         finest = maps[0].shape[-2:]
         joined = torch.cat([maps[0], *(self._enlarge(x, finest) for x in maps[1:])], dim=1)
         mix = self.mix(joined)  # (B, 15 C, H / 4, W / 4)
         score = self.score(mix)
-        logits = self._enlarge(score, images.shape[-2:])
+        logits = self._enlarge(score, size)
         return {"mix": mix, "score": score, "logits": logits}
 
     def _enlarge(self, x: Tensor, size: torch.Size) -> Tensor:

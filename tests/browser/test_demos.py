@@ -18,7 +18,9 @@ demo""",
     "four = rivals(image, truth)\nfour",
     "curve = boundary_recall_curve(image, truth, numbers=(25, 100))\ncurve",
     "cut = grabcut_stepper(image, (10, 8, 182, 256))\ncut",
+    "from segedu.widgets import hrnet_branches\nbranches = hrnet_branches(image)\nbranches",
 ]
+BRANCHES = next(k for k, source in enumerate(SOURCES) if "hrnet_branches" in source)
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +121,28 @@ def test_grabcut_steps(notebook):
     assert "energy" in cell(notebook, 3).inner_text()
 
 
+def test_branches_follow_stage_channel_click_and_boxes(notebook):
+    stage = cell(notebook, BRANCHES).locator(".segedu-stage")
+    before = painted(stage)
+    handle(notebook, BRANCHES, 0).press("ArrowLeft")
+    await_repaint(stage, before)
+    assert notebook.wait_for_python("branches.stage_number.value == 3")
+    assert "1/32" not in cell(notebook, BRANCHES).locator(".widget-html").last.inner_text()
+    before = painted(stage)
+    handle(notebook, BRANCHES, 1).press("ArrowRight")
+    await_repaint(stage, before)
+    before = painted(stage)
+    box = stage.locator("img").bounding_box()
+    stage.locator("img").click(position={"x": box["width"] * 0.99, "y": box["height"] * 0.98})
+    await_repaint(stage, before)
+    assert notebook.python("min(branches.chosen) > 0.85")
+    before = painted(stage)
+    cell(notebook, BRANCHES).locator("input[type=checkbox]").first.uncheck()
+    await_repaint(stage, before)
+    assert notebook.python("not branches.heard[0].value and branches.channel.value == 1")
+
+
 def test_nothing_is_wider_than_the_page(notebook):
-    for number in range(4):
+    for number in range(len(SOURCES)):
         output = cell(notebook, number).locator(".jp-OutputArea-output").first
         assert output.evaluate("el => el.scrollWidth <= el.clientWidth + 1")

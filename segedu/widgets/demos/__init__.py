@@ -2,6 +2,7 @@
 
 from segedu.widgets.demos.attention import AttentionExplorer, attention_explorer
 from segedu.widgets.demos.base import Demo, Stage
+from segedu.widgets.demos.branches import HRNetBranches, hrnet_branches
 from segedu.widgets.demos.grabcut import GrabCutStepper, grabcut_stepper
 from segedu.widgets.demos.recall import RecallCurve, boundary_recall_curve
 from segedu.widgets.demos.rivals import Rivals, rivals
@@ -12,6 +13,7 @@ __all__ = [
     "AttentionExplorer",
     "Demo",
     "GrabCutStepper",
+    "HRNetBranches",
     "RecallCurve",
     "Rivals",
     "SlicStepper",
@@ -20,6 +22,7 @@ __all__ = [
     "attention_explorer",
     "boundary_recall_curve",
     "grabcut_stepper",
+    "hrnet_branches",
     "rivals",
     "slic_stepper",
     "upsampling",
