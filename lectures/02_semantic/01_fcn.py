@@ -41,6 +41,7 @@ from segedu.training import LiveCurves, find_recipe, train
 from segedu.weights.shipped import load_shipped, read_card, shipped_names
 from segedu.widgets import upsampling
 
+# %%
 plt.rcParams.update({"figure.dpi": 80, "savefig.dpi": 80, "font.size": 11})
 NAMES = [c.name for c in SCENE_CLASSES]
 C = len(NAMES)
