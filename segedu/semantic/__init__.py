@@ -1,6 +1,12 @@
 """Semantic segmentation: the methods, one file each, their metrics and the CRF."""
 
-from segedu.semantic.crf import CRFParameters, CRFState, dense_crf, dense_crf_steps
+from segedu.semantic.crf import (
+    CRFParameters,
+    CRFState,
+    dense_crf,
+    dense_crf_marginals,
+    dense_crf_steps,
+)
 from segedu.semantic.deconvnet import DeconvNet, deconvnet
 from segedu.semantic.deeplab import DeepLabV1, DeepLabV2, deeplab_v1, deeplab_v2
 from segedu.semantic.deeplab_v3 import DeepLabV3, deeplab_v3
@@ -43,6 +49,7 @@ __all__ = [
     "deeplab_v3",
     "deeplab_v3_plus",
     "dense_crf",
+    "dense_crf_marginals",
     "dense_crf_steps",
     "fcn8s",
     "fcn16s",

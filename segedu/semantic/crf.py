@@ -196,7 +196,7 @@ def dense_crf(
         method = "exact" if len(unary) <= EXACT_UP_TO else "lattice"
     if method == "lattice" and device.type == "cpu":
         features = features_of(checked, parameters)
-        marginals = _mean_field(features, unary, mu, parameters, iterations)
+        *_, marginals = _mean_field(features, unary, mu, parameters, iterations)
         return np.ascontiguousarray(marginals.T).reshape(-1, *checked.shape[:2])
     *_, last = dense_crf_steps(
         image, probabilities, iterations=iterations, parameters=parameters,
@@ -205,14 +205,38 @@ def dense_crf(
     return last.marginals.cpu().numpy()
 
 
+def dense_crf_marginals(
+    image: Any,
+    probabilities: Any,
+    *,
+    iterations: int = 5,
+    parameters: CRFParameters | None = None,
+    compatibility: Any = None,
+) -> Iterator[NDArray[np.float32]]:
+    """Yield what `dense_crf` gives after 0, 1, … iterations, on the CPU by the lattice.
+
+    Ten times as fast as `dense_crf_steps` and without its messages: for demos that follow a drag.
+    Arguments are those of `dense_crf_steps`.
+    """
+    parameters = parameters or CRFParameters()
+    checked, unary, mu = _checked(image, probabilities, iterations, compatibility)
+    features = features_of(checked, parameters)
+    for q in _mean_field(features, unary, mu, parameters, iterations, every=True):
+        yield np.ascontiguousarray(q.T).reshape(-1, *checked.shape[:2])
+
+
 def _mean_field(
     features: dict[str, NDArray[np.float32]],
     unary: NDArray[np.float32],
     mu: NDArray[np.float32] | None,
     parameters: CRFParameters,
     iterations: int,
-) -> NDArray[np.float32]:
-    """Mean field with the kernels of `crf_kernels.py`: unary (N, C) -> marginals (N, C)."""
+    every: bool = False,
+) -> Iterator[NDArray[np.float32]]:
+    """Mean field with the kernels of `crf_kernels.py`: unary (N, C) -> marginals (N, C).
+
+    Yields the last, or after every iteration what it then knows, in the same array.
+    """
     n, labels = unary.shape
     lattices = [_Lattice(features.get(name), n, labels) for name in ("appearance", "smoothness")]
     weights = (parameters.weight_appearance, parameters.weight_smoothness)
@@ -223,16 +247,20 @@ def _mean_field(
     cost = np.zeros((0, 0), np.float32) if mu is None else np.ascontiguousarray(mu.T)
     marginals, none = np.empty((n, labels), np.float32), np.empty((0, labels), np.float32)
     for iteration in range(iterations + 1):
-        out = marginals if iteration == iterations else none
         first, second = (x.open() for x in lattices)
-        if labels == 2 and mu is None:
-            kernels.sweep_two(unary, constant, first, second, factors, iteration > 0, out)
-        else:
-            kernels.sweep(unary, cost, constant, first, second, factors, iteration > 0, out)
+        # A pass writes marginals, or splats them for the next iteration.
+        for out in [marginals] * (every or iteration == iterations) + [none] * (
+            iteration < iterations
+        ):
+            if labels == 2 and mu is None:
+                kernels.sweep_two(unary, constant, first, second, factors, iteration > 0, out)
+            else:
+                kernels.sweep(unary, cost, constant, first, second, factors, iteration > 0, out)
+            if len(out):
+                yield marginals
         if iteration < iterations:
             for lattice in lattices:
                 lattice.blur()
-    return marginals
 
 
 class _Lattice:

@@ -8,7 +8,7 @@ import pytest
 import skimage.data
 import torch
 
-from segedu.semantic import CRFParameters, dense_crf, dense_crf_steps
+from segedu.semantic import CRFParameters, dense_crf, dense_crf_marginals, dense_crf_steps
 from segedu.semantic.crf import EXACT_UP_TO
 from tests.requirements_of_machine import needs_cuda
 
@@ -226,3 +226,19 @@ def test_cuda_agrees():
     np.testing.assert_allclose(
         dense_crf(image, p, device="cuda"), dense_crf(image, p, device="cpu"), atol=1e-3
     )
+
+
+@pytest.mark.parametrize("labels", [2, 4])
+@pytest.mark.parametrize("own_mu", [False, True])
+def test_marginals_of_every_iteration_are_dense_crfs(labels, own_mu):
+    image = photograph("coffee", 50, 60)
+    p = unsure(image, labels)
+    mu = np.random.default_rng(1).random((labels, labels)) if own_mu else None
+    found = list(dense_crf_marginals(image, p, iterations=3, compatibility=mu))
+    assert len(found) == 4
+    for k, marginals in enumerate(found):
+        expected = dense_crf(
+            image, p, iterations=k, compatibility=mu, method="lattice", device="cpu"
+        )
+        np.testing.assert_allclose(marginals, expected, atol=1e-6)
+    assert np.abs(found[3] - found[1]).max() > 1e-3
