@@ -39,6 +39,7 @@ from segedu.training import LiveCurves, find_recipe, train
 from segedu.weights import load_shipped, read_card, shipped_names
 from segedu.widgets import attention_explorer
 
+# %%
 plt.rcParams.update({"figure.dpi": 80, "savefig.dpi": 80, "font.size": 11})
 NAMES = [c.name for c in SCENE_CLASSES]
 C = len(NAMES)
@@ -50,7 +51,7 @@ def as_image(tensor):
     return (tensor.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
 
 
-held_out = SceneDataset(split="val", length=24, size=(128, 256))
+held_out = SceneDataset(split="val", length=24, size=(192, 384))
 samples = [held_out[k] for k in range(24)]
 
 # %% [markdown]
@@ -323,7 +324,7 @@ plt.show()
 # As above.
 seeds = range(10**9, 10**9 + 12)
 for factor in (0.5, 1, 1.5):
-    size = (int(128 * factor), int(256 * factor))
+    size = (int(192 * factor), int(384 * factor))
     resized = SceneDataset(seeds, size=size)
     print(
         f"{size[0]} × {size[1]}: mIoU {score(model, [resized[k] for k in range(12)])['miou']:.2f}"
@@ -360,6 +361,60 @@ figure_grid(
 # 2. **Staircases and soft borders.** Each token labels a 4 × 4 block, and the finest stage is the one that sees least.
 # 3. **Rare classes that look alike.** Attention over the whole scene helps when context tells them apart. A bus
 #    and a truck stand on the same road.
+
+# %% [markdown]
+# ## All methods of this section, side by side
+#
+# Every network below is small, and was trained by the same recipe on the same scenes; the number of steps is in the table,
+# since more steps count for as much as a better network. mIoU is the card's, of 300 test scenes; parameters, multiply-adds
+# and time are measured here, on one scene of 192 × 384.
+#
+# **Predict.** Which costs more: parameters or the size of the maps they run over? Sort FCN-8s and U-Net by parameters and by
+# multiply-adds before you look.
+
+
+# %% tags=["nbval-ignore-output"]
+# Times differ from run to run.
+def milliseconds(network, images):
+    times = []
+    with torch.no_grad():
+        for _ in range(4):  # the first one warms up
+            begin = time.perf_counter()
+            network(images)
+            times.append(time.perf_counter() - begin)
+    return 1000 * sorted(times[1:])[1]
+
+
+rows = []
+one = samples[0][0][None]
+for name in [n for n in shipped_names() if n.endswith("-scenes")]:
+    card, network = read_card(name), load_shipped(name)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(one)
+    giga, spent = counter.get_total_flops() / 2e9, milliseconds(network, one)
+    rows.append((name.removesuffix("-scenes"), card, giga, spent))
+rows.sort(key=lambda row: -row[1]["scores"]["miou"])
+print(
+    f"{'':18s}{'mIoU':>6s}{'boundary F':>12s}{'parameters':>12s}{'G mult-adds':>13s}{'ms':>7s}{'steps':>7s}"
+)
+for name, card, giga, spent in rows:
+    miou, edges = card["scores"]["miou"], card["scores"]["boundary_f"]
+    size = f"{card['parameters'] / 1e6:.2f} M"
+    print(
+        f"{name:18s}{miou:6.3f}{edges:12.3f}{size:>12s}{giga:13.2f}{spent:7.0f}{card['steps']:7d}"
+    )
+
+# %% tags=["nbval-ignore-output"]
+# As above.
+figure, axis = plt.subplots(figsize=(9, 3.6), layout="constrained")
+for name, card, giga, _ in rows:
+    axis.scatter(
+        giga, card["scores"]["miou"], s=60 * card["parameters"] / 1e6 + 15, color="#0072b2"
+    )
+    axis.annotate(name, (giga, card["scores"]["miou"]), xytext=(7, -3), textcoords="offset points")
+axis.set(xscale="log", xlabel="G multiply-adds at 192 × 384", ylabel="mIoU on held-out scenes")
+axis.set_title("area of a disk: parameters")
+plt.show()
 
 # %% [markdown]
 # ## Play
