@@ -13,6 +13,13 @@ from segedu.interactive.protocol import (
     UnsupportedPromptError,
     require_accepted,
 )
+from segedu.interactive.sam_network import (
+    SegmentAnything,
+    sam_vit_b,
+    sam_vit_h,
+    sam_vit_l,
+    sam_vit_tiny,
+)
 
 __all__ = [
     "PROMPT_KINDS",
@@ -23,6 +30,7 @@ __all__ = [
     "Prediction",
     "PromptKind",
     "Prompts",
+    "SegmentAnything",
     "Stroke",
     "Trace",
     "UnsupportedPromptError",
@@ -31,4 +39,8 @@ __all__ = [
     "next_click",
     "noc",
     "require_accepted",
+    "sam_vit_b",
+    "sam_vit_h",
+    "sam_vit_l",
+    "sam_vit_tiny",
 ]

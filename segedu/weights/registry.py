@@ -136,6 +136,22 @@ def _deeplab_v2(data: str, classes: int, steps: int) -> Official:
     )
 
 
+def _sam(variant: str, md5: str, sha256: str, megabytes: float) -> Official:
+    file = f"sam_vit_{variant}_{md5}.pth"
+    return Official(
+        name=f"sam-vit-{variant}",
+        about=f"Segment Anything with ViT-{variant.upper()}, the authors', trained on SA-1B",
+        url=f"https://dl.fbaipublicfiles.com/segment_anything/{file}",
+        file=file,
+        sha256=sha256,
+        megabytes=megabytes,
+        licence="Apache-2.0",
+        model=f"segedu.interactive.sam_network:sam_vit_{variant}",
+        model_args={},
+        converter="segedu.interactive.sam_network:from_official",
+    )
+
+
 _V3 = {"output_stride": 8, "multi_grid": None}  # as torchvision's, not as the paper's
 _MEGABYTES = {"b0": 15, "b1": 55, "b2": 110, "b3": 190, "b4": 257, "b5": 339}
 
@@ -161,5 +177,14 @@ ENTRIES: list[Official] = [
     _hourglass(8, 131),
     *(_segformer(b, "ade", 640 if b == "b5" else 512, 150, mb) for b, mb in _MEGABYTES.items()),
     *(_segformer(b, "cityscapes", 1024, 19, mb) for b, mb in _MEGABYTES.items()),
+    _sam(
+        "b", "01ec64", "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912", 375
+    ),
+    _sam(
+        "l", "0b3195", "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622", 1250
+    ),
+    _sam(
+        "h", "4b8939", "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e", 2565
+    ),
 ]  # fmt: skip
 OFFICIAL = {entry.name: entry for entry in ENTRIES}
