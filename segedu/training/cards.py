@@ -63,7 +63,7 @@ def make_card(name: str, recipe: Recipe, net: nn.Module, step: int, run: Path) -
         "measured_on": f"{len(splits.test)} test images, matrices of weights in half precision",  # type: ignore[arg-type]
         "train": reproduce(recipe),
         "check": f"segedu weights check {name}",
-        "licence": "Apache-2.0",
+        "licence": splits.licence,
         "recipe": recipe.to_dict(),
     }
 

@@ -25,12 +25,14 @@ class Splits:
         validation: what the best checkpoint is chosen on.
         test: what the score on a card is measured on.
         classes: names of the classes.
+        licence: of weights that were fitted to these images, for the card.
     """
 
     train: Dataset[Any]
     validation: Dataset[Any]
     test: Dataset[Any]
     classes: tuple[str, ...]
+    licence: str = "Apache-2.0"
 
 
 @dataclass(frozen=True, kw_only=True)

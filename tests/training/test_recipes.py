@@ -81,6 +81,7 @@ def test_camvid_is_split_without_overlap() -> None:
     assert image.shape == (3, 180, 240)
     assert target.shape == (180, 240)
     assert len(splits.classes) == 11
+    assert "NC" in splits.licence
 
 
 def test_unknown_names_bring_the_nearest() -> None:

@@ -76,6 +76,7 @@ def camvid(
         Subset(SemanticDataset(samples, plain), held_out),
         SemanticDataset(CamVid(root, "val"), plain),
         CAMVID_CLASSES,
+        "CC BY-NC 4.0, as CamVid, on whose photographs these weights were trained",
     )
 
 
