@@ -26,7 +26,7 @@ from segedu.weights import load_shipped, shipped_names
 from segedu.widgets.demos.base import Demo, Image, Stage, one_torch_thread, shrink, slider
 
 SHIPPED = "hrnet-w18-scenes"
-WORKING_SIDE = 256
+WORKING_SIDE = 384
 PANEL = (184, 120)  # a panel's largest width and height in pixels
 TITLE = 34  # pixels above each panel: two lines
 GAP, WIDE_GAP = 8, 26  # between panels; below what goes in, and left of what comes out
@@ -100,7 +100,8 @@ class HRNetBranches(Demo):
         self.image = shrink(image, WORKING_SIDE)
         self.chosen = (0.5, 0.5)  # x, y in [0, 1]
         self.fusions, logits = fusions(model, self.image)
-        self.colors = _class_colors(len(logits))
+        of_scenes = np.array([c.color for c in SCENE_CLASSES], np.uint8)
+        self.colors = of_scenes if len(logits) == len(SCENE_CLASSES) else palette(len(logits))
         self.labels = logits.argmax(0).numpy()
         n = len(self.fusions[-1].before)
         self.stage_number = slider("stage", n, 2, len(self.fusions) + 1)
@@ -119,7 +120,13 @@ class HRNetBranches(Demo):
         for box in self.heard:
             box.observe(lambda _: self._new_labels(), "value")
         row = widgets.Layout(flex_flow="row wrap", align_items="center")
-        boxes = widgets.HBox([widgets.Label("the head hears"), *self.heard], layout=row)
+        boxes = widgets.HBox(
+            [
+                widgets.Label("the head hears", layout=widgets.Layout(margin="0 8px 0 24px")),
+                *self.heard,
+            ],
+            layout=row,
+        )
         sliders = [self.stage_number, self.channel]
         for one in sliders:
             one.layout = widgets.Layout(width="320px")
@@ -226,7 +233,7 @@ class HRNetBranches(Demo):
 
     def picture(self) -> Image:
         """The table: before; then a row for each branch; the labels in the corner."""
-        fusion, n = self.fusion, len(self.fusion.before)
+        fusion = self.fusion
         top = []
         for r, maps in enumerate(fusion.before):
             size = f"{maps.shape[1]} × {maps.shape[2]}, {self._which(maps)}"
@@ -247,7 +254,6 @@ class HRNetBranches(Demo):
             rows.append(
                 [self._panel(p, title, t) for p, title in zip(painted, titles, strict=True)]
             )
-        assert all(len(row) == n + 1 for row in rows)
         return _table(rows)
 
     def _which(self, maps: Tensor) -> str:
@@ -318,12 +324,6 @@ def _table(rows: list[list[Image]]) -> Image:
         line = np.hstack(cells)
         lines += [white(line, 0 if k == 0 else WIDE_GAP if k == 1 else GAP, 0), line]
     return np.vstack(lines)
-
-
-def _class_colors(number: int) -> NDArray[np.uint8]:
-    if number == len(SCENE_CLASSES):
-        return np.array([c.color for c in SCENE_CLASSES], np.uint8)
-    return palette(number)
 
 
 def hrnet_branches(
