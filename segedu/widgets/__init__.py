@@ -1,8 +1,10 @@
 """Widgets: the click canvas on which any interactive method segments, and the lectures' demos."""
 
 from segedu.widgets.demos import (
+    atrous_explorer,
     attention_explorer,
     boundary_recall_curve,
+    crf_explorer,
     grabcut_stepper,
     hrnet_branches,
     rivals,
@@ -13,8 +15,10 @@ from segedu.widgets.segmenter import Segmenter
 
 __all__ = [
     "Segmenter",
+    "atrous_explorer",
     "attention_explorer",
     "boundary_recall_curve",
+    "crf_explorer",
     "grabcut_stepper",
     "hrnet_branches",
     "rivals",

@@ -1,8 +1,10 @@
 """The lectures' demos: sliders that move the library's own methods, step by step."""
 
+from segedu.widgets.demos.atrous import AtrousExplorer, atrous_explorer
 from segedu.widgets.demos.attention import AttentionExplorer, attention_explorer
 from segedu.widgets.demos.base import Demo, Stage
 from segedu.widgets.demos.branches import HRNetBranches, hrnet_branches
+from segedu.widgets.demos.crf import CRFExplorer, crf_explorer
 from segedu.widgets.demos.grabcut import GrabCutStepper, grabcut_stepper
 from segedu.widgets.demos.recall import RecallCurve, boundary_recall_curve
 from segedu.widgets.demos.rivals import Rivals, rivals
@@ -10,7 +12,9 @@ from segedu.widgets.demos.slic import SlicStepper, slic_stepper
 from segedu.widgets.demos.upsampling import Upsampling, upsampling
 
 __all__ = [
+    "AtrousExplorer",
     "AttentionExplorer",
+    "CRFExplorer",
     "Demo",
     "GrabCutStepper",
     "HRNetBranches",
@@ -19,8 +23,10 @@ __all__ = [
     "SlicStepper",
     "Stage",
     "Upsampling",
+    "atrous_explorer",
     "attention_explorer",
     "boundary_recall_curve",
+    "crf_explorer",
     "grabcut_stepper",
     "hrnet_branches",
     "rivals",
