@@ -257,7 +257,8 @@ class AtrousExplorer(Demo):
         cell_size = s * size[0] / box[2]
         if grid and cell_size >= 6:
             canvas[(edges[1][:, None] | edges[0]) & field] //= 2
-        if grid and cell_size >= 20:
+        digits = len(str(line.max() ** 2))
+        if grid and cell_size >= 9 * digits:
             canvas = self._write(canvas, box, cell_size, line)
         return canvas
 
@@ -276,7 +277,7 @@ class AtrousExplorer(Demo):
             bright = line[j] * line[i] > 0.3 * line.max() ** 2
             draw.text(
                 (middles[0][i], middles[1][j]), str(line[j] * line[i]), anchor="mm",
-                fill=INK if bright else (255, 255, 255), font=font(11),
+                fill=INK if bright else (255, 255, 255), font=font(10),
             )  # fmt: skip
         return np.asarray(picture)
 

@@ -113,7 +113,7 @@ class CRFExplorer(Demo):
         self.image, self.truth, self.names = shrink(image, 10_000), truth, list(names)
         self.unary = degraded(truth, len(names)) if probabilities is None else probabilities
         self.begin = parameters
-        self.chosen = (0.5, 0.5)  # x, y in [0, 1]
+        self.chosen = (0.25, 0.6)  # x, y in [0, 1]
         self.labels: list[Labels] = []  # of the steps computed so far
         self.scores: list[float] = []  # their mIoU
         self.believes: list[Probabilities] = []  # their marginals
