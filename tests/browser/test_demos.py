@@ -19,8 +19,14 @@ demo""",
     "curve = boundary_recall_curve(image, truth, numbers=(25, 100))\ncurve",
     "cut = grabcut_stepper(image, (10, 8, 182, 256))\ncut",
     "from segedu.widgets import hrnet_branches\nbranches = hrnet_branches(image)\nbranches",
+    """from segedu.widgets import atrous_explorer
+taps = atrous_explorer(photo.image, "gridding 2-2-2")
+taps""",
+    'from segedu.widgets import crf_explorer\ncrf = crf_explorer("chelsea")\ncrf',
 ]
 BRANCHES = next(k for k, source in enumerate(SOURCES) if "hrnet_branches" in source)
+ATROUS = next(k for k, source in enumerate(SOURCES) if "atrous_explorer" in source)
+CRF = next(k for k, source in enumerate(SOURCES) if "crf_explorer" in source)
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +146,51 @@ def test_branches_follow_stage_channel_click_and_boxes(notebook):
     cell(notebook, BRANCHES).locator("input[type=checkbox]").first.uncheck()
     await_repaint(stage, before)
     assert notebook.python("not branches.heard[0].value and branches.channel.value == 1")
+
+
+def test_receptive_field_follows_preset_rates_click_and_keys(notebook):
+    stage = cell(notebook, ATROUS).locator(".segedu-stage")
+    before = painted(stage)
+    shown = cell(notebook, ATROUS).locator(".widget-html").last
+    assert "29%" in shown.inner_text()
+    cell(notebook, ATROUS).locator("select").first.select_option("hybrid 1-2-5")
+    await_repaint(stage, before)
+    assert notebook.wait_for_python("taps.used_rates == (1, 2, 5)")
+    before = painted(stage)
+    handle(notebook, ATROUS, 2).press("ArrowRight")  # the first layer's rate, after size and layers
+    await_repaint(stage, before)
+    assert notebook.wait_for_python("taps.used_rates == (2, 2, 5)")
+    assert notebook.python("taps.preset.value") == "your own"
+    before = painted(stage)
+    box = stage.locator("img").bounding_box()
+    stage.locator("img").click(position={"x": box["width"] * 0.02, "y": box["height"] * 0.5})
+    await_repaint(stage, before)
+    column, row = notebook.python("list(taps.cell)")
+    assert column < 0.06 * 440 and 0.35 * 440 < row < 0.65 * 440
+    stage.press("ArrowRight")
+    assert notebook.wait_for_python(f"taps.cell == ({column + 1}, {row})")
+
+
+def test_crf_follows_steps_sliders_and_clicks(notebook):
+    stage = cell(notebook, CRF).locator(".segedu-stage")
+    before = painted(stage)
+    assert notebook.wait_for_python("not crf.busy and len(crf.scores) == 11")
+    handle(notebook, CRF, 0).press("ArrowLeft")
+    await_repaint(stage, before)
+    assert notebook.wait_for_python("crf.step.value == 4")
+    assert "step 4" in cell(notebook, CRF).locator(".widget-html").last.inner_text()
+    before, old = painted(stage), notebook.python("crf.scores")
+    handle(notebook, CRF, 3).press("ArrowRight")  # θβ, after the step, w₁ and θα
+    await_repaint(stage, before)
+    assert notebook.wait_for_python("crf.parameters.theta_beta == 11 and not crf.busy")
+    assert notebook.python("crf.scores") != old
+    before = painted(stage)
+    box = stage.locator("img").bounding_box()
+    stage.locator("img").click(position={"x": box["width"] * 0.33 * 0.9, "y": box["height"] * 0.3})
+    await_repaint(stage, before)
+    assert 0.8 < notebook.python("crf.chosen[0]") < 1
+    cell(notebook, CRF).locator("button:has-text('as at first')").click()
+    assert notebook.wait_for_python("crf.parameters.theta_beta == 10 and not crf.busy")
 
 
 def test_nothing_is_wider_than_the_page(notebook):
