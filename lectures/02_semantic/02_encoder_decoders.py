@@ -63,7 +63,7 @@ def as_image(tensor):
 # **Predict.** Which classes suffer, which not at all? What is the mIoU of this "perfect" network?
 
 # %%
-scene_set = SceneDataset(split="val", length=16, size=(128, 256))
+scene_set = SceneDataset(split="val", length=16, size=(192, 384))
 limits = {}
 for stride in (4, 8, 16, 32):
     matrix = ConfusionMatrix(C)
@@ -346,7 +346,7 @@ def judge(model, dataset):
     return matrix.compute(), float(np.nanmean(contours))
 
 
-for name in ("fcn8s", "segnet", "unet", "hourglass"):
+for name in ("fcn8s", "segnet", "unet", "stacked-hourglass"):
     model = trained.get(name)
     if f"{name}-scenes" in shipped_names():
         model, dataset = load_shipped(f"{name}-scenes"), scene_set
@@ -357,7 +357,7 @@ for name in ("fcn8s", "segnet", "unet", "hourglass"):
     trained[name] = model
     scores, contour = judge(model, dataset)
     pole = scores["iou"][NAMES.index("pole")]
-    print(f"{name:10s} mIoU {scores['miou']:.2f}, boundary F {contour:.2f}, pole {pole:.2f}")
+    print(f"{name:18s} mIoU {scores['miou']:.2f}, boundary F {contour:.2f}, pole {pole:.2f}")
 
 # %% tags=["nbval-ignore-output"]
 # As above.

@@ -196,11 +196,11 @@ def brightness(features):  # (C, H, W): how much each token differs from the mea
 
 with torch.inference_mode():
     maps = transformer(torch.ones(1, 3, 256, 256))
+print("how much a token differs from the mean token of a constant image; brighter is more")
 figure_grid(
     [brightness(m[0]) for m in maps],
     [f"stage {s}" for s in range(1, 5)], columns=4, width=11,
 )  # fmt: skip
-print("how much a token differs from the mean token of a constant image; brighter is more")
 
 # %% [markdown]
 # The zeros around the map: a token at the border sees them, its neighbour sees *it*, and so on inwards. The patches
@@ -265,7 +265,7 @@ print(
 # %% [markdown]
 # ## Train it yourself
 #
-# B0 at half its width, small scenes, a few dozen steps.
+# B0 at half its width, small scenes, half a minute.
 #
 # **Predict.** Transformers are said to need much data. Will so few steps find anything but sky and road?
 
@@ -292,7 +292,9 @@ shipped = NAME in shipped_names()
 model = load_shipped(NAME) if shipped else mine
 if shipped:
     card = read_card(NAME)
-    print("the card says:", {k: card[k] for k in ("steps", "score", "scores") if k in card})
+    print(
+        f"its card: {card['steps']} steps, mIoU {card['scores']['miou']:.3f} on {card['measured_on']}"
+    )
 else:
     print("no checkpoint is there yet: this is the network of a minute ago")
 
