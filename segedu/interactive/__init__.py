@@ -1,6 +1,7 @@
 """Interactive segmentation: the protocol, and the methods that speak it."""
 
 from segedu.interactive.clicks import Trace, click_through, next_click, noc
+from segedu.interactive.everything import EverythingOptions, FoundMask, segment_everything
 from segedu.interactive.grabcut import GrabCut, GrabCutState, grabcut_steps
 from segedu.interactive.protocol import (
     PROMPT_KINDS,
@@ -13,6 +14,7 @@ from segedu.interactive.protocol import (
     UnsupportedPromptError,
     require_accepted,
 )
+from segedu.interactive.sam import SAM, Candidates
 from segedu.interactive.sam_network import (
     SegmentAnything,
     sam_vit_b,
@@ -23,7 +25,11 @@ from segedu.interactive.sam_network import (
 
 __all__ = [
     "PROMPT_KINDS",
+    "SAM",
+    "Candidates",
     "Click",
+    "EverythingOptions",
+    "FoundMask",
     "GrabCut",
     "GrabCutState",
     "InteractiveMethod",
@@ -43,4 +49,5 @@ __all__ = [
     "sam_vit_h",
     "sam_vit_l",
     "sam_vit_tiny",
+    "segment_everything",
 ]
