@@ -352,10 +352,10 @@ for name, build in networks.items():
 # $x_i$, and each labelling an **energy**; likely labellings have a low one, $P(\mathbf x) \propto e^{-E(\mathbf x)}$ (KK, eqs. 1 and 2):
 #
 # $$ E(\mathbf x) = \sum_i \psi_u(x_i) + \sum_{i<j} \psi_p(x_i, x_j), \tag{1} $$
-# $$ \psi_u(x_i) = -\log p_i(x_i), \qquad \psi_p(x_i, x_j) = \mu(x_i, x_j) \sum_m w^{(m)} k^{(m)}(f_i, f_j). \tag{2} $$
+# $$ \psi_u(x_i) = -\log \hat P_i(x_i), \qquad \psi_p(x_i, x_j) = \mu(x_i, x_j) \sum_m w^{(m)} k^{(m)}(f_i, f_j). \tag{2} $$
 #
-# $p_i$ is what the network says; $\mu(l, l') = [l \ne l']$ (Potts): only different labels pay. **Every** pair of pixels pays, by how near
-# and how alike they are; $p$ positions, $I$ colours (eq. 3):
+# $\hat P_i$ is what the network says; $\mu(l, l') = [l \ne l']$ (Potts): only different labels pay. **Every** pair of pixels pays, by how near
+# and how alike they are. With positions $p_i$ and colours $I_i$ the sum over $m$ is (eq. 3)
 #
 # $$ w^{(1)} \underbrace{\exp\Bigl(-\frac{|p_i - p_j|^2}{2\theta_\alpha^2} - \frac{|I_i - I_j|^2}{2\theta_\beta^2}\Bigr)}_{k^{(1)}:\ \text{appearance}}
 #  + w^{(2)} \underbrace{\exp\Bigl(-\frac{|p_i - p_j|^2}{2\theta_\gamma^2}\Bigr)}_{k^{(2)}:\ \text{smoothness}} \tag{3} $$
@@ -365,12 +365,15 @@ for name, build in networks.items():
 #
 # $$ \mathrm{KL}(Q \,\|\, P) = \sum_i \sum_l Q_i(l) \log Q_i(l) + \mathrm E_Q[E] + \log Z. $$
 #
-# Set its derivative by $Q_i(l)$ to zero, under $\sum_l Q_i(l) = 1$. Of $\mathrm E_Q[E]$ the terms with pixel $i$ remain:
-# $\log Q_i(l) + 1 + \psi_u(l) + \sum_{l'} \mu(l, l') \sum_m w^{(m)} \sum_{j \ne i} k^{(m)}(f_i, f_j)\, Q_j(l') + \lambda = 0$, so (eq. 4)
+# Set its derivative by $Q_i(l)$ to zero, under $\sum_l Q_i(l) = 1$ with multiplier $\lambda$. Of $\mathrm E_Q[E]$ only the terms with pixel $i$ remain:
+#
+# $$ \log Q_i(l) + 1 + \psi_u(l) + \sum_{l'} \mu(l, l') \sum_m w^{(m)} \sum_{j \ne i} k^{(m)}(f_i, f_j)\, Q_j(l') + \lambda = 0. $$
+#
+# Solve for $Q_i(l)$; what does not depend on $l$ goes into $Z_i$ (eq. 4):
 #
 # $$ Q_i(l) = \frac{1}{Z_i} \exp\Bigl\{-\psi_u(l) - \sum_{l'} \mu(l, l') \sum_m w^{(m)} \sum_{j \ne i} k^{(m)}(f_i, f_j)\, Q_j(l')\Bigr\}. \tag{4} $$
 #
-# Start from $Q_i = p_i$, put it in on the right, get a better one on the left, repeat. Three steps (algorithm 1): **message passing** (the inner sum), **compatibility** ($\mu$), **local update** (exp, normalise).
+# Start from $Q_i = \hat P_i$, put it in on the right, get a better one on the left, repeat. Three steps (algorithm 1): **message passing** (the inner sum), **compatibility** ($\mu$), **local update** (exp, normalise).
 #
 # **Here the library departs from the paper**, as the authors' code does: each kernel is normalised, $D^{-1/2} K D^{-1/2}$ with $D$ its row
 # sums, so that weights mean the same for images of any size; and $j = i$ stays in the sum.
@@ -555,7 +558,7 @@ figure_grid(pictures, titles, columns=3, width=12)
 #    pulls. Potts knows no shape: short boundaries are cheap, and the shortest is none.
 # 2. **Wide kernels forget place.** With $\theta_\alpha = 60$ and $\theta_\beta = 20$ the dark red of cup and saucer is one crowd, and its majority is
 #    saucer. The spoon mirrors both, and falls to pieces.
-# 3. **Colour lies.** The clock moved while the shutter was open. Its edge is a ramp of colour, and each pixel on the ramp is likest to the wall, of
+# 3. **Colour lies.** The clock moved while the shutter was open. Its edge is a ramp of colour, and a pixel on the ramp is most like the wall, of
 #    which there is more: the clock shrinks.
 
 # %% [markdown]
