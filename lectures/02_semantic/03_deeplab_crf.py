@@ -534,15 +534,15 @@ figure_grid(pictures, titles, columns=2, width=10)
 
 # %%
 pictures, titles = [], []
-for name, k, top, chosen in (
-    ("camera", "tripod", 76, CRFParameters(5, 15, 10, 3, 2)),
-    ("coffee", "spoon", 0, CRFParameters(10, 60, 20, 3, 2)),
-    ("clock_motion", "clock", 10, CRFParameters(5, 30, 20, 3, 2)),
+for title, name, k, top, chosen in (
+    ("thin legs", "camera", "tripod", 76, CRFParameters(5, 15, 10, 3, 2)),
+    ("wide kernels", "coffee", "spoon", 0, CRFParameters(10, 60, 20, 3, 2)),
+    ("a clock that moves", "clock_motion", "clock", 10, CRFParameters(5, 30, 20, 3, 2)),
 ):
     picture, marked, its = annotated_labels(load_photograph(name), 240)
     part = np.s_[top : top + 160]  # shown; the CRF sees all
     pictures.append(picture[part])
-    titles.append("a sharp photograph" if name != "clock_motion" else "a clock that moves")
+    titles.append(title)
     before = degraded(marked, len(its), stride=8, seed=0)
     after = dense_crf(picture, before, parameters=chosen, iterations=10, device="cpu")
     for stage, answer in (("unary", before.argmax(0)), ("CRF", after.argmax(0))):
@@ -694,8 +694,8 @@ figure_grid(
 #
 # <details><summary>Answer</summary>
 #
-# $-\log 0$ is infinite: nothing. The library clips at $10^{-5}$, which costs 11.5: a label must then be seconded by nearly all its neighbours with more than
-# that weight. Give it the softmax.
+# $-\log 0$ is infinite: nothing. The library clips at $10^{-5}$, which costs 11.5. All other pixels together can bring about
+# $w^{(1)} + w^{(2)}$, since the kernels are normalised: they would have to agree nearly to the last. Give it the softmax.
 # </details>
 #
 # **4.** You double the image's size in both directions. Which of $\theta_\alpha, \theta_\beta, \theta_\gamma$ must change?
