@@ -252,9 +252,10 @@ class OpenNotebook:
                 self.page.get_by_text("Clear Outputs of All Cells", exact=True).click()
                 again, prompts = 0.0, []
             assert time.monotonic() < until, f"after {timeout} s the cells show {prompts}"
-            # What is run before the kernel is quite ready is lost without a word: run it again.
+            # What is run before the kernel is quite ready is lost without a word, all cells or the
+            # first ones; a cell under way shows a star. Run them again.
             self.answer_question()
-            if time.monotonic() > again and not any(prompts):
+            if time.monotonic() > again and "*" not in prompts:
                 self.page.get_by_role("menuitem", name="Run", exact=True).click()
                 self.page.get_by_text("Run All Cells", exact=True).click()
                 again = time.monotonic() + 5

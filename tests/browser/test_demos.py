@@ -23,9 +23,16 @@ demo""",
 taps = atrous_explorer(photo.image, "gridding 2-2-2")
 taps""",
     'from segedu.widgets import crf_explorer\ncrf = crf_explorer("chelsea")\ncrf',
+    'from segedu.widgets import upsampling\nblob = upsampling("disk", factor=4)\nblob',
+    """from segedu.semantic import segformer_b0
+from segedu.widgets import attention_explorer
+looks = attention_explorer(segformer_b0(3, width=0.25), image)
+looks""",
 ]
 BRANCHES = next(k for k, source in enumerate(SOURCES) if "hrnet_branches" in source)
 ATROUS = next(k for k, source in enumerate(SOURCES) if "atrous_explorer" in source)
+UPSAMPLING = next(k for k, source in enumerate(SOURCES) if "upsampling" in source)
+ATTENTION = next(k for k, source in enumerate(SOURCES) if "attention_explorer" in source)
 CRF = next(k for k, source in enumerate(SOURCES) if "crf_explorer" in source)
 
 
@@ -191,6 +198,39 @@ def test_crf_follows_steps_sliders_and_clicks(notebook):
     assert 0.8 < notebook.python("crf.chosen[0]") < 1
     cell(notebook, CRF).locator("button:has-text('as at first')").click()
     assert notebook.wait_for_python("crf.parameters.theta_beta == 10 and not crf.busy")
+
+
+def test_upsampling_lays_stamps_and_follows_the_click(notebook):
+    stage = cell(notebook, UPSAMPLING).locator(".segedu-stage")
+    before = painted(stage)
+    handle(notebook, UPSAMPLING, 1).press("ArrowLeft")  # the stamp's size, after the factor
+    await_repaint(stage, before)
+    assert notebook.wait_for_python("blob.size.value == 7")
+    assert "unevenly" in cell(notebook, UPSAMPLING).locator(".widget-html").last.inner_text()
+    before = painted(stage)
+    box = stage.locator("img").bounding_box()
+    stage.locator("img").click(position={"x": box["width"] * 0.03, "y": box["height"] * 0.5})
+    await_repaint(stage, before)
+    assert notebook.python("blob.place[0]") < 0.15
+    stage.press("ArrowLeft")
+    assert notebook.wait_for_python("blob.stamps.value == 35")
+
+
+def test_attention_follows_head_click_and_keys(notebook):
+    stage = cell(notebook, ATTENTION).locator(".segedu-stage")
+    before = painted(stage)
+    handle(notebook, ATTENTION, 0).press("ArrowRight")
+    await_repaint(stage, before)
+    assert notebook.wait_for_python("looks.head.value == 1")
+    before = painted(stage)
+    box = stage.locator("img").bounding_box()
+    stage.locator("img").click(position={"x": box["width"] * 0.99, "y": box["height"] * 0.99})
+    await_repaint(stage, before)
+    assert notebook.python("looks.token(3)") == [7, 7]
+    before = painted(stage)
+    stage.press("ArrowLeft")
+    await_repaint(stage, before)
+    assert notebook.wait_for_python("looks.token(3) == (7, 6)")
 
 
 def test_nothing_is_wider_than_the_page(notebook):
