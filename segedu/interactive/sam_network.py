@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
@@ -56,6 +57,25 @@ class ImageEncoder(nn.Module):
     def forward(self, images: Tensor, progress: Callable[[float], None] | None = None) -> Tensor:
         """(B, 3, S, S) -> (B, C, S / 16, S / 16)."""
         return self.neck(self.vit(images, progress).permute(0, 3, 1, 2))
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Images that can be asked about.
+
+    Attributes:
+        net: that encoded them.
+        embedding: (B, C, S / 16, S / 16).
+    """
+
+    net: SegmentAnything
+    embedding: Tensor
+
+    def decode(self, **prompts: Any) -> tuple[Tensor, Tensor]:
+        """Answer B · P prompts, P about each image in turn; as `SegmentAnything.decode`."""
+        given = next(iter(x for x in prompts.values() if isinstance(x, Tensor)))
+        embedding = self.embedding.repeat_interleave(len(given) // len(self.embedding), dim=0)
+        return self.net.decode(embedding, **prompts)
 
 
 class SegmentAnything(nn.Module):
@@ -144,9 +164,9 @@ class SegmentAnything(nn.Module):
             raise ValueError("a mask prompt changes the image's embedding: pass the embedding")
         return self.decoder(embedding, tokens, AMBIGUOUS if multimask else CLEAR)
 
-    def forward(self, images: Tensor, **prompts: Any) -> tuple[Tensor, Tensor]:
-        """Images (B, 3, S, S) and one prompt for each -> as `decode`, which has the arguments."""
-        return self.decode(self.encode(images), **prompts)
+    def forward(self, images: Tensor) -> Encoded:
+        """Images (B, 3, S, S), normalised -> the images encoded, ready to be asked about."""
+        return Encoded(self, self.encode(images))
 
     def intermediates(self, images: Tensor, **prompts: Any) -> dict[str, Tensor]:
         """embedding (B, C, H, W), places (C, H, W), tokens (B, n', C), logits (B, 4, …), iou."""
@@ -175,8 +195,18 @@ def sam_vit_h(**options: Any) -> SegmentAnything:
     return SegmentAnything(VIT_H, **options)
 
 
-def sam_vit_tiny(**options: Any) -> SegmentAnything:
-    """A small SAM for two cores, images of 512 pixels. Options as of `SegmentAnything`."""
+def sam_vit_tiny(num_classes: int = 1, **options: Any) -> SegmentAnything:
+    """A small SAM for two cores, images of 512 pixels. Options as of `SegmentAnything`.
+
+    Args:
+        num_classes: 1, the object; here because the training loop names it for every network.
+        options: of `SegmentAnything`.
+
+    Raises:
+        ValueError: more than one class.
+    """
+    if num_classes != 1:
+        raise ValueError(f"SAM's masks have no classes: num_classes must be 1, got {num_classes}")
     options = {"channels": 128, "image_size": 512, "hidden": 512} | options
     return SegmentAnything(VIT_TINY, **options)
 
