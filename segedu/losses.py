@@ -77,3 +77,48 @@ def soft_dice(
     dice = 2 * overlap / ((p * p).sum(dim=(2, 3)) + truth.sum(dim=(2, 3)) + epsilon)
     shown = truth.flatten(2).any(dim=2)
     return (1 - dice)[shown].sum(), shown.sum().float()
+
+
+def normalized_focal(
+    logits: Tensor,
+    target: Tensor,
+    *,
+    gamma: float = 2.0,
+    alpha: float = 0.5,
+    ignore: int = IGNORE_LABEL,
+) -> tuple[Tensor, Tensor]:
+    """Focal loss whose weights sum to the number of pixels: its gradient does not fade.
+
+    K. Sofiiuk, O. Barinova, A. Konushin: "AdaptIS", ICCV 2019, section 3.3; used by RITM. Focal
+    loss shrinks as the network gets better; here (1 - p)^gamma is divided by its mean over the
+    image, and that mean is taken as a constant. The sum runs over images of their mean, the weight
+    is the number of images.
+
+    Args:
+        logits: (B, 1, H, W) of the object.
+        target: (B, H, W) int64: 1 object, 0 background.
+        gamma: how much easy pixels lose.
+        alpha: weight of the object's pixels, 1 - alpha that of the background's.
+        ignore: label of pixels that do not count.
+    """
+    x, valid = logits.float()[:, 0], target != ignore
+    positive = target == 1
+    log_p = F.logsigmoid(torch.where(positive, x, -x))
+    focus = (-torch.expm1(log_p)).clamp(min=1e-12) ** gamma * valid
+    count = valid.sum(dim=(1, 2))
+    scale = (count / (focus.sum(dim=(1, 2)) + 1e-12)).detach()[:, None, None]
+    weight = torch.where(positive, alpha, 1 - alpha) * focus * scale
+    loss = -(weight * log_p).sum(dim=(1, 2)) / count.clamp(min=1)
+    return loss.sum(), (count > 0).sum().float()
+
+
+def object_cross_entropy(
+    logits: Tensor, target: Tensor, *, ignore: int = IGNORE_LABEL
+) -> tuple[Tensor, Tensor]:
+    """-log p of object or background, (B, 1, H, W), (B, H, W): mean of each image, summed."""
+    valid = target != ignore
+    loss = F.binary_cross_entropy_with_logits(
+        logits.float()[:, 0], (target == 1).float(), reduction="none"
+    )
+    count = valid.sum(dim=(1, 2))
+    return ((loss * valid).sum(dim=(1, 2)) / count.clamp(min=1)).sum(), (count > 0).sum().float()

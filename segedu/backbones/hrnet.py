@@ -176,14 +176,22 @@ class HRNet(nn.Module):
             before = channels
         initialize(self)
 
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """Images (B, 3, H, W) -> the maps of the last stage's branches, fine to coarse."""
-        return self.steps(images)[-1]
+    def forward(self, images: Tensor, extra: Tensor | None = None) -> list[Tensor]:
+        """Images (B, 3, H, W) -> the maps of the last stage's branches, fine to coarse.
 
-    def steps(self, images: Tensor) -> list[list[Tensor]]:
+        Args:
+            images: normalised.
+            extra: (B, stem_width, H / 2, W / 2), added to what the first convolution found.
+        """
+        return self.steps(images, extra)[-1]
+
+    def steps(self, images: Tensor, extra: Tensor | None = None) -> list[list[Tensor]]:
         """Images (B, 3, H, W) -> the branches' maps after each of the four stages."""
         x = images.contiguous(memory_format=torch.channels_last)  # convolutions run faster so
-        found = [[self.stage1(self.stem(x))]]
+        x = self.stem[:3](x)
+        if extra is not None:
+            x = x + extra
+        found = [[self.stage1(self.stem[3:](x))]]
         moves: Iterable[nn.Module]
         for moves, stage in zip(self.transitions, self.stages, strict=True):  # type: ignore[assignment]
             before = found[-1]

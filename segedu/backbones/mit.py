@@ -99,9 +99,13 @@ class PatchEmbedding(nn.Module):
         self.project = nn.Conv2d(in_channels, channels, kernel, stride, kernel // 2)
         self.norm = nn.LayerNorm(channels)
 
-    def forward(self, features: Tensor) -> tuple[Tensor, tuple[int, int]]:
-        """Tokens (B, N, C) and the size (H, W) of their map."""
+    def forward(
+        self, features: Tensor, extra: Tensor | None = None
+    ) -> tuple[Tensor, tuple[int, int]]:
+        """Tokens (B, N, C) and the size (H, W) of their map; `extra` (B, C, H, W) is added."""
         x = self.project(features)
+        if extra is not None:
+            x = x + extra
         return self.norm(as_tokens(x)), (x.shape[-2], x.shape[-1])
 
 
@@ -212,9 +216,9 @@ class Stage(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(channels, eps)
 
-    def forward(self, features: Tensor) -> Tensor:
+    def forward(self, features: Tensor, extra: Tensor | None = None) -> Tensor:
         """(B, in, H, W) -> (B, C, H / S, W / S)."""
-        x, size = self.embedding(features)
+        x, size = self.embedding(features, extra)
         for block in self.blocks:
             x = block(x, size)
         return as_map(self.norm(x), size)
@@ -260,11 +264,17 @@ class MiT(nn.Module):
             self.stages.append(Stage(embedding, blocks, channels, eps))
         self.apply(initialize)
 
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """Images (B, 3, H, W) -> four maps, fine (1/4) to coarse (1/32)."""
-        features, maps = images, []
+    def forward(self, images: Tensor, extra: Tensor | None = None) -> list[Tensor]:
+        """Images (B, 3, H, W) -> four maps, fine (1/4) to coarse (1/32).
+
+        Args:
+            images: normalised.
+            extra: (B, C_1, H / 4, W / 4), added to what the first convolution found.
+        """
+        features = images
+        maps: list[Tensor] = []
         for stage in self.stages:
-            features = stage(features)
+            features = stage(features) if maps else stage(features, extra)
             maps.append(features)
         return maps
 

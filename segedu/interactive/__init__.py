@@ -14,6 +14,14 @@ from segedu.interactive.protocol import (
     UnsupportedPromptError,
     require_accepted,
 )
+from segedu.interactive.ritm_network import (
+    RITMHRNet,
+    RITMSegFormer,
+    ritm_hrnet18,
+    ritm_hrnet18s,
+    ritm_hrnet32,
+    ritm_segformer_b0,
+)
 from segedu.interactive.sam import SAM, Candidates
 from segedu.interactive.sam_network import (
     SegmentAnything,
@@ -36,6 +44,8 @@ __all__ = [
     "Prediction",
     "PromptKind",
     "Prompts",
+    "RITMHRNet",
+    "RITMSegFormer",
     "SegmentAnything",
     "Stroke",
     "Trace",
@@ -45,6 +55,10 @@ __all__ = [
     "next_click",
     "noc",
     "require_accepted",
+    "ritm_hrnet18",
+    "ritm_hrnet18s",
+    "ritm_hrnet32",
+    "ritm_segformer_b0",
     "sam_vit_b",
     "sam_vit_h",
     "sam_vit_l",

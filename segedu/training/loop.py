@@ -115,7 +115,10 @@ def train_step(run: Run, batch: Any, asked_to_stop: bool) -> tuple[float, float,
     for i, (images, target) in enumerate(pieces):
         last = i == len(pieces) - 1  # processes exchange gradients once, after the last piece
         with nullcontext() if last else accelerator.no_sync(run.model):
-            outputs = run.model(normalized(run.net, images))
+            inputs = (normalized(run.net, images),)
+            if recipe.simulate is not None:
+                inputs += recipe.simulate(run.net, *inputs, target, **recipe.simulate_args)
+            outputs = run.model(*inputs)
             total, weight = recipe.loss(outputs, target, **recipe.loss_args)
             accelerator.backward(total / scale)
         sums += torch.stack([total.detach(), weight, weight.new_tensor(float(asked_to_stop))])

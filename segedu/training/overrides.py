@@ -18,7 +18,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from segedu.training.recipe import Recipe
 
 GROUPS = ("model", "data", "loss")
-FIXED = ("name", "about", "model", "data", "loss", "evaluation")
+FIXED = ("name", "about", "model", "data", "simulate", "loss", "evaluation")
 
 
 def with_overrides(recipe: Recipe, overrides: Iterable[str]) -> Recipe:

@@ -46,6 +46,9 @@ class Recipe:
         model_args: its other arguments.
         data: returns the `Splits`; called with `data_args`.
         data_args: its arguments.
+        simulate: (network, normalised images, target) -> a tuple of what the network gets besides
+            images: the user of an interactive method. None for networks that see images alone.
+        simulate_args: its other arguments.
         loss: (outputs, target) -> (total, weight), as in `segedu.losses`.
         loss_args: its other arguments.
         evaluation: scores of a model on a data set, as `segedu.training.evaluation`.
@@ -76,6 +79,8 @@ class Recipe:
     model_args: Mapping[str, Any] = field(default_factory=dict)
     data: Callable[..., Splits]
     data_args: Mapping[str, Any] = field(default_factory=dict)
+    simulate: Callable[..., Any] | None = None
+    simulate_args: Mapping[str, Any] = field(default_factory=dict)
     loss: Callable[..., Any] = cross_entropy
     loss_args: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Callable[..., dict[str, float]] = semantic_scores
@@ -135,8 +140,9 @@ class Recipe:
             raise ValueError(
                 f"a recipe has no {', '.join(unknown)}; was it made by a newer segedu?"
             )
-        functions = ("model", "data", "loss", "evaluation")
-        return cls(**{k: import_function(v) if k in functions else v for k, v in values.items()})
+        functions = ("model", "data", "simulate", "loss", "evaluation")
+        made = {k: import_function(v) if k in functions and v else v for k, v in values.items()}
+        return cls(**made)
 
 
 def _plain(value: Any) -> Any:

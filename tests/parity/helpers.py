@@ -196,9 +196,10 @@ def reference(checkout: str, *folders: str) -> Iterator[Callable[[str], ModuleTy
         yield importlib.import_module
     finally:
         del sys.path[: len(paths)]
-        for name in set(sys.modules) - before:
+        # A folder without __init__.py is a package too: it has places instead of a file. They are
+        # looked up in the package above, so the innermost go first.
+        for name in sorted(set(sys.modules) - before, reverse=True):
             spec = getattr(sys.modules[name], "__spec__", None)
-            # A folder without __init__.py is a package too: it has places instead of a file.
             places = [spec.origin, *(spec.submodule_search_locations or ())] if spec else []
             if any(str(place).startswith(str(root)) for place in places):
                 del sys.modules[name]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from segedu.training.overrides import nearest
 from segedu.training.recipe import Recipe
-from segedu.training.recipes import semantic
+from segedu.training.recipes import interactive, semantic
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in semantic.RECIPES}
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe for recipe in (*semantic.RECIPES, *interactive.RECIPES)
+}
 
 
 def find_recipe(name: str) -> Recipe:

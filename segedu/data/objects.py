@@ -1,0 +1,264 @@
+"""Objects to train click models on: a photograph or a synthetic scene, and the mask of one object.
+
+Sources, each a sequence of `Labelled` (an image and a label map; 0 is no object, 255 ignored):
+
+    CocoObjects     img/*.jpg and gt/*.png, one object a photograph, as `DAVIS` of `click_sets`
+    Segments        BSDS500: the segments that people cut photographs into
+    SceneObjects    people, vehicles, signs, … of the synthetic street scenes
+
+`ObjectDataset` draws one object at random, crops around it so that it fills a random share of the
+crop, mirrors, turns, changes colours; now and then it cuts an object out and pastes it into another
+photograph ("copy-paste", Ghiasi et al., CVPR 2021). Everything random comes from torch's generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from segedu.data.bsds import BSDS500
+from segedu.data.click_sets import DAVIS
+from segedu.data.scenes import street_scene
+from segedu.images import IGNORE_LABEL
+
+Pair = tuple[NDArray[np.uint8], NDArray[np.int32]]
+Crop = tuple[NDArray[np.float32], NDArray[np.uint8]]
+LONGEST = 400  # photographs are kept in memory at this size
+SMALLEST = 150  # pixels of an object worth clicking on
+
+
+class Source(Protocol):
+    """Images with labelled objects."""
+
+    def __len__(self) -> int: ...
+
+    def pair(self, index: int, random: np.random.Generator) -> Pair:
+        """Image (H, W, 3) uint8 and labels (H, W) int32: 0 no object, 1 … the objects."""
+        ...
+
+
+def shrink(image: NDArray[Any], labels: NDArray[Any]) -> Pair:
+    """Both with the longer side at most `LONGEST`."""
+    scale = min(1.0, LONGEST / max(labels.shape))
+    size = (round(labels.shape[1] * scale), round(labels.shape[0] * scale))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    nearest = cv2.resize(labels.astype(np.int32), size, interpolation=cv2.INTER_NEAREST)
+    return small.astype(np.uint8), nearest.astype(np.int32)
+
+
+class CocoObjects:
+    """Photographs with one object each, kept in memory once read.
+
+    Args:
+        root: the folder with `img` and `gt`.
+        part: takes every item whose number modulo 8 is in it, to hold some out.
+    """
+
+    def __init__(self, root: str | Path, part: Sequence[int] = range(8)) -> None:
+        self.samples = DAVIS(root)
+        self.numbers = [n for n in range(len(self.samples)) if n % 8 in part]
+        self._read = lru_cache(maxsize=None)(self._read_one)
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def _read_one(self, index: int) -> Pair:
+        sample = self.samples[self.numbers[index]]
+        return shrink(sample.image, sample.mask)
+
+    def pair(self, index: int, random: np.random.Generator) -> Pair:
+        """See `Source`."""
+        return self._read(index)
+
+
+class Segments:
+    """Segments of BSDS500, of one of the people who cut the photograph; those of fair size.
+
+    Args:
+        root: of BSDS500.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        self.splits = [BSDS500(root, split) for split in ("train", "val")]
+        self._read = lru_cache(maxsize=None)(self._read_one)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.splits))
+
+    def _read_one(self, index: int) -> tuple[NDArray[np.uint8], list[NDArray[np.int32]]]:
+        first = len(self.splits[0])
+        sample = self.splits[0][index] if index < first else self.splits[1][index - first]
+        # Segments below 1 % are details, those above half the photograph are background.
+        return sample.image, [_keep_sizes(s + 1, 0.01, 0.5) for s in sample.segmentations]
+
+    def pair(self, index: int, random: np.random.Generator) -> Pair:
+        """See `Source`."""
+        image, segmentations = self._read(index)
+        return image, segmentations[int(random.integers(len(segmentations)))]
+
+
+class SceneObjects:
+    """Instances of synthetic street scenes.
+
+    Args:
+        first: seed of the first scene.
+        length: how many.
+        size: (H, W).
+    """
+
+    def __init__(self, first: int, length: int, size: tuple[int, int] = (192, 384)) -> None:
+        self.first, self.length, self.size = first, length, size
+
+    def __len__(self) -> int:
+        return self.length
+
+    def pair(self, index: int, random: np.random.Generator) -> Pair:
+        """See `Source`."""
+        scene = street_scene(self.first + index, *self.size)
+        return scene.image, scene.instance_ids.astype(np.int32)
+
+
+def _keep_sizes(labels: NDArray[np.int32], low: float, high: float) -> NDArray[np.int32]:
+    """Labels whose share of the pixels lies between two bounds; the others become 0."""
+    share = np.bincount(labels.ravel()) / labels.size
+    kept = np.where((share >= low) & (share <= high), np.arange(len(share)), 0)
+    return kept[labels].astype(np.int32)
+
+
+class ObjectDataset(Dataset[tuple[Tensor, Tensor]]):
+    """Crops around random objects: image float32 (3, S, S) in [0, 1], target int64 (S, S).
+
+    The target is 1 on the object, 0 elsewhere, 255 where it is not known.
+
+    Args:
+        sources: to draw from.
+        weights: of the sources.
+        size: S.
+        length: items of an epoch.
+        paste: probability that the object is pasted into another photograph.
+
+    Raises:
+        ValueError: as many weights as sources are not given.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        weights: Sequence[float],
+        *,
+        size: int = 160,
+        length: int = 100_000,
+        paste: float = 0.15,
+    ) -> None:
+        if len(sources) != len(weights) or not sources:
+            raise ValueError(f"{len(sources)} sources and {len(weights)} weights")
+        self.sources, self.size, self.length, self.paste = list(sources), size, length, paste
+        self.weights = np.asarray(weights, float) / np.sum(weights)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        random = np.random.default_rng(int(torch.randint(2**62, ())))
+        image, mask = self._crop(random)
+        if random.random() < self.paste:
+            background, _ = self._crop(random)
+            image = _paste(image, mask, background)
+        image = _recolor(image, random)
+        target = torch.from_numpy(mask.astype(np.int64))
+        return torch.from_numpy(image).permute(2, 0, 1).contiguous(), target
+
+    def _crop(self, random: np.random.Generator) -> Crop:
+        """A turned, mirrored, scaled square around an object: float32 (S, S, 3), mask (S, S)."""
+        image, mask = self._draw(random)
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        extent = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
+        # The object's longer side takes 0.25 to 1.1 of the square, wherever in it.
+        side = extent / random.uniform(0.25, 1.1)
+        center = np.array([columns[0] + columns[-1], rows[0] + rows[-1]]) / 2 + 0.5
+        center += random.uniform(-0.5, 0.5, 2) * max(0.15 * side, side - extent)
+        angle = random.normal(0, 8)
+        matrix = cv2.getRotationMatrix2D((0, 0), angle, self.size / side)[:, :2]
+        if random.random() < 0.5:
+            matrix[:, 0] *= -1
+        matrix *= np.exp(random.normal(0, 0.1, (1, 2)))  # a little wider or narrower
+        shift = np.full(2, self.size / 2 - 0.5) - matrix @ (center - 0.5)
+        affine = np.column_stack([matrix, shift])
+        size = (self.size, self.size)
+        if side > 2 * self.size:  # linear interpolation alone would alias
+            kernel = 2 * round(side / self.size / 2) + 1
+            image = cv2.blur(image, (kernel, kernel)).astype(np.uint8)
+        crop = cv2.warpAffine(
+            image, affine, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+        )
+        labels = cv2.warpAffine(
+            mask.astype(np.uint8), affine, size, flags=cv2.INTER_NEAREST,
+            borderMode=cv2.BORDER_CONSTANT, borderValue=IGNORE_LABEL,
+        )  # fmt: skip
+        return (crop / 255).astype(np.float32), labels.astype(np.uint8)
+
+    def _draw(self, random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """A random image of a random source, and one of its objects."""
+        while True:
+            source = self.sources[int(random.choice(len(self.sources), p=self.weights))]
+            image, labels = source.pair(int(random.integers(len(source))), random)
+            counts = np.bincount(labels.ravel())
+            counts[0] = 0
+            found = np.flatnonzero(counts >= SMALLEST)
+            if len(found):
+                return image, labels == random.choice(found)
+
+
+def _paste(image: NDArray[Any], mask: NDArray[Any], background: NDArray[Any]) -> NDArray[Any]:
+    """The object over another crop, its border softened over about two pixels."""
+    alpha = cv2.GaussianBlur((mask == 1).astype(np.float32), (0, 0), 0.8)[..., None]
+    return (alpha * image + (1 - alpha) * background).astype(np.float32)
+
+
+def _recolor(image: NDArray[Any], random: np.random.Generator) -> NDArray[np.float32]:
+    """Brightness, contrast, saturation, a cast of colour; sometimes blur, noise, grey."""
+    gain = np.exp(random.normal(0, 0.2) + random.normal(0, 0.06, 3))
+    image = (image - 0.5) * np.exp(random.normal(0, 0.15)) + 0.5
+    grey = image.mean(axis=2, keepdims=True)
+    image = grey + (image - grey) * (0.0 if random.random() < 0.05 else random.uniform(0.6, 1.4))
+    image = image * gain
+    if random.random() < 0.15:
+        image = cv2.GaussianBlur(image, (0, 0), random.uniform(0.4, 1.2))
+    if random.random() < 0.2:
+        image = image + random.normal(0, random.uniform(0.005, 0.03), image.shape)
+    return np.clip(image, 0, 1).astype(np.float32)
+
+
+class WholeObjects(Dataset[tuple[Tensor, Tensor]]):
+    """For evaluation: each image once, its largest object, resized; nothing random.
+
+    Args:
+        source: of images.
+        size: the square that images are resized to.
+    """
+
+    def __init__(self, source: Source, size: int = 224) -> None:
+        self.source, self.size = source, size
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        image, labels = self.source.pair(index, np.random.default_rng(index))
+        counts = np.bincount(labels.ravel(), minlength=2)
+        counts[0] = 0
+        mask = (labels == counts.argmax()).astype(np.uint8)
+        size = (self.size, self.size)
+        resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA) / np.float32(255)
+        mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8)
+        tensor = torch.from_numpy(resized.astype(np.float32)).permute(2, 0, 1).contiguous()
+        return tensor, torch.from_numpy(mask.astype(np.int64))

@@ -1,0 +1,125 @@
+"""Recipes of the interactive section: RITM, small enough to be trained on a laptop's CPU.
+
+Without `data.root` they learn from instances of the synthetic street scenes alone. With it (a
+folder that holds `coco_objects`, photographs with one object mask each, and `bsds500`), mostly from
+photographs; one in eight of `coco_objects` chooses the best checkpoint, another one is the card's
+test. GrabCut, Berkeley, DAVIS and SBD are evaluation sets and are never read here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from segedu import interactive
+from segedu.data.objects import (
+    CocoObjects,
+    ObjectDataset,
+    SceneObjects,
+    Segments,
+    Source,
+    WholeObjects,
+)
+from segedu.data.scenes import scene_seeds
+from segedu.interactive.iterative import simulate_clicks
+from segedu.training.click_scores import click_loss, click_scores
+from segedu.training.recipe import Recipe, Splits
+
+OF_PHOTOGRAPHS = (
+    "research only: trained on BSDS500 (research and education) and on photographs of COCO "
+    "(annotations CC BY 4.0, photographs by their Flickr licences)"
+)
+
+
+def objects(
+    root: str = "",
+    size: int = 160,
+    evaluated_size: int = 224,
+    paste: float = 0.15,
+    photographs: float = 0.6,
+    segments: float = 0.2,
+) -> Splits:
+    """Objects to click on.
+
+    Args:
+        root: the folder of `coco_objects` and `bsds500`; "" for synthetic scenes alone.
+        size: of training crops.
+        evaluated_size: of images in evaluation.
+        paste: share of crops whose object is pasted into another image.
+        photographs: share of `coco_objects`.
+        segments: share of BSDS500; the rest is scenes.
+    """
+    seeds = {name: scene_seeds(name, n) for name, n in (("train", 1_000_000), ("val", 60))}
+    sources: list[Source] = [SceneObjects(seeds["train"].start, len(seeds["train"]))]
+    if not root:
+        test = scene_seeds("test", 100)
+        return Splits(
+            ObjectDataset(sources, [1.0], size=size, paste=paste),
+            WholeObjects(SceneObjects(seeds["val"].start, len(seeds["val"])), evaluated_size),
+            WholeObjects(SceneObjects(test.start, len(test)), evaluated_size),
+            ("object",),
+        )
+    folder = Path(root) / "coco_objects"
+    sources += [CocoObjects(folder, range(6)), Segments(Path(root) / "bsds500")]
+    weights = [1 - photographs - segments, photographs, segments]
+    return Splits(
+        ObjectDataset(sources, weights, size=size, paste=paste),
+        WholeObjects(CocoObjects(folder, [6]), evaluated_size),
+        WholeObjects(CocoObjects(folder, [7]), evaluated_size),
+        ("object",),
+        OF_PHOTOGRAPHS,
+    )
+
+
+# From nothing: the clicks' map counts in full from the beginning.
+RITM = Recipe(
+    name="ritm-hrnet18s-small",
+    about="RITM with a narrow HRNet and OCR, on objects of photographs and synthetic scenes",
+    model=interactive.ritm_hrnet18s,
+    model_args={
+        "width": 12, "blocks": 2, "modules": (1, 1, 1), "stem_width": 32, "ocr_width": 32,
+        "scale": 1.0,
+    },
+    data=objects,
+    simulate=simulate_clicks,
+    simulate_args={"max_points": 8, "decay": 0.6},
+    loss=click_loss,
+    evaluation=click_scores,
+    best="iou",
+    steps=6000,
+    batch=8,
+    lr=2e-3,
+    weight_decay=0.01,
+    schedule="cosine",
+    warmup=100,
+    clip=1.0,
+    ema=0.998,
+    precision="bf16",
+    evaluate_every=500,
+    checkpoint_every=100,
+)  # fmt: skip
+RECIPES = [
+    RITM,
+    dataclasses.replace(
+        RITM,
+        name="ritm-segformer-b0",
+        about="RITM with SegFormer-B0, on objects of photographs and synthetic scenes",
+        model=interactive.ritm_segformer_b0,
+        model_args={"scale": 1.0, "drop_path": 0.0},
+        lr=6e-4,
+    ),
+    dataclasses.replace(
+        RITM,
+        name="ritm-hrnet18s",
+        about="RITM with HRNet-18 small and OCR, for GPUs",
+        model_args={"scale": 1.0},
+        data_args={"size": 320},
+        simulate_args={},
+        steps=60_000,
+        batch=32,
+        lr=5e-4,
+        precision="bf16",
+        evaluate_every=2000,
+        checkpoint_every=1000,
+    ),
+]
