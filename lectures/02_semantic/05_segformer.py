@@ -191,7 +191,7 @@ print("Mix-FFN does not:",
 # %%
 def brightness(features):  # (C, H, W): how much each token differs from the mean token
     apart = (features - features.mean((1, 2), keepdim=True)).norm(dim=0)
-    return (apart / apart.max() * 255).byte().numpy()[..., None].repeat(3, -1)
+    return (apart / apart.max() * 225).byte().numpy()[..., None].repeat(3, -1)
 
 
 with torch.inference_mode():
