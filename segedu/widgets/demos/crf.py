@@ -22,7 +22,8 @@ from segedu.semantic.metrics import ConfusionMatrix
 from segedu.widgets.demos.base import Demo, Image, Stage, shrink, slider
 from segedu.widgets.demos.panels import INK, font, mark, panel_place, table, titled
 
-WORKING_SIDE = 180  # pixels: ten iterations of two labels then take some 50 ms
+WORKING_SIDE = 180  # pixels of a photograph's longer side at most
+WORK = 110_000  # pixels times labels at most: five iterations then take some 60 ms
 PANEL = 250  # pixels of a panel's longer side
 STEPS = 10
 HEAT = (matplotlib.colormaps["inferno"](np.arange(256))[:, :3] * 255).astype(np.uint8)
@@ -318,7 +319,8 @@ def crf_explorer(
     """Refine a degraded annotation of one of the course's photographs by the CRF, step by step.
 
     Args:
-        photograph: its name, or itself; worked on at `WORKING_SIDE` pixels.
+        photograph: its name, or itself; worked on at `WORKING_SIDE` pixels, or
+            fewer where there are many labels.
         stride: of the unary, see `degraded`.
         noise: of the unary.
         seed: of the noise.
@@ -326,5 +328,8 @@ def crf_explorer(
     """
     photo = load_photograph(photograph) if isinstance(photograph, str) else photograph
     image, truth, names = annotated_labels(photo, WORKING_SIDE)
+    work = truth.size * len(names)
+    if work > WORK:
+        image, truth, names = annotated_labels(photo, int(WORKING_SIDE * (WORK / work) ** 0.5))
     unary = degraded(truth, len(names), stride, noise, seed)
     return CRFExplorer(image, truth, names, unary, parameters)
