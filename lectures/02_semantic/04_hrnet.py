@@ -12,7 +12,7 @@
 # questions; the last cell says how long the cells took here.
 #
 # **Papers:** J. Wang et al., *Deep High-Resolution Representation Learning for Visual Recognition*, IEEE TPAMI 43(10), 2021
-# (section numbers here are its). It collects K. Sun, B. Xiao, D. Liu, J. Wang, CVPR 2019, on poses (HRNetV1), and K. Sun et al.,
+# (figure numbers here are its). It collects K. Sun, B. Xiao, D. Liu, J. Wang, CVPR 2019, on poses (HRNetV1), and K. Sun et al.,
 # *High-Resolution Representations for Labeling Pixels and Regions*, 2019 (HRNetV2), on segmentation.
 
 # %%
@@ -125,11 +125,11 @@ plt.show()
 # %% [markdown]
 # ## Derivation: a matrix of operations
 #
-# **Parallel branches** (section 3.2). Stage $s$ has $s$ branches. Branch $r = 0, 1, \dots, s-1$ carries a map $x_r$ with
+# **Parallel branches** (section 3, figure 2). Stage $s$ has $s$ branches. Branch $r = 0, 1, \dots, s-1$ carries a map $x_r$ with
 # $2^r C$ channels at stride $2^{r+2}$; the width $C$ is the name: W18, W32, W48. Within its branch a map goes through residual blocks of
 # $3 \times 3$ convolutions. A new stage opens a new branch from the coarsest one, by a $3 \times 3$ convolution of stride 2.
 #
-# **Fusion** (section 3.3, figure 3). Every few blocks each branch takes in all others. Branch $t$ ("to") gets from branch $s$ ("from")
+# **Fusion** (section 3, figure 3). Every few blocks each branch takes in all others. Branch $t$ ("to") gets from branch $s$ ("from")
 #
 # $$ y_t = \mathrm{ReLU}\Big( \sum_s f_{s \to t}(x_s) \Big), \qquad
 # f_{s \to t} = \begin{cases}
@@ -595,8 +595,8 @@ print("row 1/4 right:", torch.allclose(wrong[0], right[0], atol=1e-5),
 # * The head joins all four branches for pixels; for poses the finest alone is enough.
 #
 # **To read on**
-# * Wang et al., TPAMI 2021: section 3 is short; section 6 ("Discussions") on what low-resolution branches do for the high one, with ablations.
-# * Sun et al., CVPR 2019: the same network for poses, and how much repeated fusion brings (its table of ablations).
+# * Wang et al., TPAMI 2021: section 3 is short; the ablation study at its end measures what the exchanges bring.
+# * Sun et al., CVPR 2019: the same network for poses, and how often it should exchange.
 # * Yuan, Chen, Wang, *Object-Contextual Representations*, ECCV 2020: the head that made HRNet lead Cityscapes, and that RITM uses in section 3.
 # * `segedu/backbones/hrnet.py`, `segedu/semantic/hrnet.py`; `tests/parity/test_hrnet.py` holds them against timm and the authors' code.
 #

@@ -40,7 +40,7 @@ def halve(in_channels: int, out_channels: int, relu: bool = True) -> nn.Sequenti
 
 
 class Exchange(nn.Module):
-    """Every branch becomes the sum of all, each brought to its size (section 3.3, figure 3).
+    """Every branch becomes the sum of all, each brought to its size (section 3.2, figure 3).
 
     Args:
         channels: of the branches, fine to coarse.

@@ -2,7 +2,7 @@
 
 K. Sun, Y. Zhao, B. Jiang, T. Cheng, B. Xiao, D. Liu, Y. Mu, X. Wang, W. Liu, J. Wang:
 "High-Resolution Representations for Labeling Pixels and Regions", 2019 (HRNetV2); J. Wang et al.,
-IEEE TPAMI 43(10), 2021, section 3.4, figure 4 b.
+IEEE TPAMI 43(10), 2021, section 3.3, figure 4 b.
 
 The idea in three lines: the finest branch knows where, the coarse ones know what; enlarged to the
 finest and joined, they are all that a pixel needs, so the head is nearly nothing. The backbone
