@@ -235,7 +235,7 @@ def _of_crop(
 ) -> list[FoundMask]:
     """Masks of one crop, in the image's coordinates."""
     x0, y0, x1, y1 = crop
-    frame = Frame((y1 - y0, x1 - x0), net.image_size)
+    frame = Frame((y1 - y0, x1 - x0), net.image_size, net.cell)
     inputs = frame.image_to_input(np.ascontiguousarray(pixels[y0:y1, x0:x1]), device)
     prepared = net.prepare(net.encode(inputs, lambda share: report(share / 2)))
     points = grid * (x1 - x0, y1 - y0)

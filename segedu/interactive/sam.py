@@ -42,10 +42,12 @@ class Frame:
     Attributes:
         size: (H, W) of the image.
         side: S of the network's input.
+        cell: side in pixels of the input of one pixel of the network's masks.
     """
 
     size: tuple[int, int]
     side: int
+    cell: int = 4
 
     @property
     def scaled(self) -> tuple[int, int]:
@@ -72,18 +74,18 @@ class Frame:
         inside = F.interpolate(inside, self.scaled, mode="bilinear", antialias=True)
         height, width = self.scaled
         inside = F.pad(inside, (0, self.side - width, 0, self.side - height))
-        return (2 * F.avg_pool2d(inside, 4) - 1) * SURE
+        return (2 * F.avg_pool2d(inside, self.cell) - 1) * SURE
 
     def logits_to_image(self, logits: Tensor) -> Tensor:
         """The network's masks at the image's size: (B, M, S / 4, S / 4) -> (B, M, H, W).
 
-        First enlarged by 4, cut to the part that the image fills, then scaled to the image. Only
-        what the cut keeps is enlarged.
+        First enlarged by the cell, cut to the part that the image fills, then scaled to the image.
+        Only what the cut keeps is enlarged.
         """
-        height, width = self.scaled
+        (height, width), cell = self.scaled, self.cell
         # One more row and column than the cut needs: its last pixels mix them in.
-        needed = logits[..., : height // 4 + 2, : width // 4 + 2]
-        large = F.interpolate(needed, scale_factor=4, mode="bilinear", align_corners=False)
+        needed = logits[..., : height // cell + 2, : width // cell + 2]
+        large = F.interpolate(needed, scale_factor=cell, mode="bilinear", align_corners=False)
         large = large[..., :height, :width]
         if self.scaled == self.size:
             return large
@@ -135,7 +137,7 @@ class SAM:
     def set_image(self, image: Any) -> None:
         """Encode an image (H, W, 3): most of the work."""
         pixels = as_uint8(image)
-        frame = Frame((pixels.shape[0], pixels.shape[1]), self.net.image_size)
+        frame = Frame((pixels.shape[0], pixels.shape[1]), self.net.image_size, self.net.cell)
         inputs = frame.image_to_input(pixels, self.device)
         self._embedding = self.net.encode(inputs, self.progress)
         self._prepared = self.net.prepare(self._embedding)

@@ -106,6 +106,7 @@ class SegmentAnything(nn.Module):
     ) -> None:
         super().__init__()
         self.image_size = image_size
+        self.cell = size.patch // 4  # pixels of the input a side of a mask's pixel
         self.encoder = ImageEncoder(size, channels, image_size)
         self.prompts = PromptEncoder(channels, image_size)
         self.decoder = MaskDecoder(channels, heads, hidden, eps=eps, paper_order=paper_order)
@@ -166,7 +167,8 @@ class SegmentAnything(nn.Module):
 
     def forward(self, images: Tensor) -> Encoded:
         """Images (B, 3, S, S), normalised -> the images encoded, ready to be asked about."""
-        return Encoded(self, self.encode(images))
+        # Under autocast the decoder is asked outside of it: in the weights' own precision.
+        return Encoded(self, self.encode(images).to(self.prompts.no_mask.dtype))
 
     def intermediates(self, images: Tensor, **prompts: Any) -> dict[str, Tensor]:
         """embedding (B, C, H, W), places (C, H, W), tokens (B, n', C), logits (B, 4, …), iou."""

@@ -123,6 +123,25 @@ def test_masks_come_back_as_in_two_plain_steps(size: tuple[int, int]) -> None:
     assert frame.logits_to_image(logits).equal(expected)
 
 
+def test_finer_patches_make_finer_masks() -> None:
+    net = randomize(
+        SegmentAnything(
+            ViTSize(32, 2, 2, (1,), window=4, patch=8),
+            channels=32,
+            image_size=64,
+            hidden=32,
+            heads=4,
+        ),
+        gain=1.0,
+    )
+    sam = SAM(net, device="cpu")
+    sam.set_image(picture((40, 50)))
+    first = sam.candidates(Prompts(clicks=(Click(20.5, 20.5),)))
+    assert first.masks.shape == (3, 40, 50) and first.logits.shape == (3, 32, 32)
+    prompts = Prompts(clicks=(Click(20.5, 20.5),), previous_mask=~first.masks[0])
+    assert sam.predict(prompts).mask.shape == (40, 50)
+
+
 def test_progress_is_told() -> None:
     told: list[float] = []
     sam = SAM(small_net(), device="cpu", progress=told.append)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from segedu.training.overrides import nearest
 from segedu.training.recipe import Recipe
-from segedu.training.recipes import interactive, semantic
+from segedu.training.recipes import interactive, sam, semantic
 
 RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (*semantic.RECIPES, *interactive.RECIPES)
+    recipe.name: recipe for recipe in (*semantic.RECIPES, *interactive.RECIPES, *sam.RECIPES)
 }
 
 
