@@ -14,6 +14,7 @@ from segedu.interactive.protocol import (
     UnsupportedPromptError,
     require_accepted,
 )
+from segedu.interactive.ritm import RITM
 from segedu.interactive.ritm_network import (
     RITMHRNet,
     RITMSegFormer,
@@ -30,9 +31,11 @@ from segedu.interactive.sam_network import (
     sam_vit_l,
     sam_vit_tiny,
 )
+from segedu.interactive.zoom_in import ZoomIn
 
 __all__ = [
     "PROMPT_KINDS",
+    "RITM",
     "SAM",
     "Candidates",
     "Click",
@@ -50,6 +53,7 @@ __all__ = [
     "Stroke",
     "Trace",
     "UnsupportedPromptError",
+    "ZoomIn",
     "click_through",
     "grabcut_steps",
     "next_click",

@@ -8,12 +8,16 @@ import numpy as np
 import pytest
 import torch
 
+from segedu.interactive.clicks import next_click
+from segedu.interactive.protocol import Prompts
+from segedu.interactive.ritm import RITM
 from segedu.interactive.ritm_network import (
     from_official,
     ritm_hrnet18,
     ritm_hrnet18s,
     ritm_hrnet32,
 )
+from segedu.interactive.zoom_in import ZoomIn
 from tests.parity.helpers import (
     TOLERANCE,
     assert_converts,
@@ -106,3 +110,80 @@ def test_converter_and_parameters(name):
         ours = builder()
     assert count_parameters(ours) == parameters
     assert_converts(f"ritm_{name}", from_official, ours)
+
+
+def scene(height=230, width=310):
+    """An image with an object: random, so that random networks have something to answer."""
+    random = np.random.default_rng(3)
+    image = random.integers(0, 256, (height, width, 3), np.uint8)
+    rows, columns = np.mgrid[:height, :width]
+    truth = ((rows - 90) / 60) ** 2 + ((columns - 140) / 50) ** 2 < 1
+    image[truth] //= 3
+    return image, truth
+
+
+@needs_references
+@pytest.mark.filterwarnings("ignore:torch.meshgrid")
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("zoom", [False, True])
+def test_session_agrees_with_the_authors(zoom, flip, clicks=7):
+    """Their robot, their predictor, their zoom: the same clicks and the same probabilities."""
+    image, truth = scene()
+    first, second = shims()
+    zoomed = {"target_size": 160, "min_crop_size": 60} if zoom else None
+    with reference(CHECKOUT) as load, first, second:
+        ours, theirs = official_pair("hrnet18s", load)
+        shift = centered(ours, theirs, image, truth)
+        transforms = load("isegm.inference.transforms")
+        predictor = load("isegm.inference.predictors.base").BasePredictor(
+            theirs,
+            torch.device("cpu"),
+            with_flip=flip,
+            zoom_in=transforms.ZoomIn(**zoomed) if zoomed else None,
+        )
+        expected, robot = their_session(load, predictor, image, truth, clicks)
+    assert np.isfinite(shift)
+    inner = RITM(ours, flip=flip, device="cpu")
+    method = ZoomIn(inner, target_size=160, min_crop=60) if zoom else inner
+    method.set_image(image)
+    mask, before, boxes = np.zeros(truth.shape, bool), [], set()
+    for theirs_probabilities, theirs_click in zip(expected, robot, strict=True):
+        before.append(next_click(mask, truth, before=before))
+        click = before[-1]
+        assert (int(click.y), int(click.x), click.positive) == theirs_click
+        mask = method.predict(Prompts(clicks=tuple(before))).mask
+        answer = method._answers.before((*before, click))
+        probabilities, box = answer if zoom else (answer, None)
+        boxes.add(box)
+        assert np.abs(probabilities - theirs_probabilities).max() <= TOLERANCE
+    assert len(boxes) > 1 if zoom else boxes == {None}
+
+
+def centered(ours, theirs, image, truth):
+    """Shift both networks' scores so that about a third of the image is taken at first."""
+    ours.eval()
+    method = RITM(ours, flip=False, device="cpu")
+    method.set_image(image)
+    first = next_click(np.zeros(truth.shape, bool), truth)
+    probabilities = method.probabilities((first,))
+    values = np.log(probabilities / (1 - probabilities))
+    shift = -float(np.quantile(values, 0.7))
+    spread = 2 / float(values.std())
+    with torch.no_grad():
+        for layer in (ours.score, theirs.feature_extractor.cls_head):
+            layer.bias.copy_((layer.bias + shift) * spread)
+            layer.weight.mul_(spread)
+    return shift
+
+
+def their_session(load, predictor, image, truth, clicks):
+    """Probabilities after each click of their robot, and the clicks."""
+    clicker = load("isegm.inference.clicker").Clicker(gt_mask=truth.astype(np.int32))
+    mask, found = np.zeros(truth.shape, bool), []
+    with torch.no_grad():
+        predictor.set_input_image(image)
+        for _ in range(clicks):
+            clicker.make_next_click(mask)
+            found.append(predictor.get_prediction(clicker))
+            mask = found[-1] > 0.49
+    return found, [(*map(int, c.coords), bool(c.is_positive)) for c in clicker.get_clicks()]
