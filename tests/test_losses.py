@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from segedu.losses import cross_entropy, focal, soft_dice
+from segedu.losses import (
+    cross_entropy,
+    focal,
+    normalized_focal,
+    object_cross_entropy,
+    soft_dice,
+)
 
 
 def example(seed: int, batch: int = 3) -> tuple[Tensor, Tensor]:
@@ -89,3 +95,52 @@ def test_half_precision_is_summed_in_float32() -> None:
     logits = torch.zeros(1, 14, 300, 300, dtype=torch.float16)
     total, _ = cross_entropy(logits, torch.zeros(1, 300, 300, dtype=torch.int64))
     assert total == pytest.approx(90_000 * 2.6391, rel=1e-3)  # beyond float16's 65504
+
+
+def of_objects(seed: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    logits = 3 * torch.randn(3, 1, 5, 6, generator=generator)
+    target = torch.randint(0, 2, (3, 5, 6), generator=generator)
+    target[torch.rand(target.shape, generator=generator) < 0.2] = 255
+    target[2] = 255  # an image of which nothing counts
+    return logits, target
+
+
+def test_normalized_focal_is_its_formula() -> None:
+    logits, target = of_objects(0)
+    want = 0.0
+    for x, t in zip(logits[:2, 0], target[:2], strict=True):
+        p = x.sigmoid()
+        own = torch.where(t == 1, p, 1 - p)[t != 255]
+        focus = (1 - own) ** 2
+        want += float((-0.5 * focus / focus.mean() * own.log()).mean())
+    total, weight = normalized_focal(logits, target)
+    assert weight == 2
+    assert float(total) == pytest.approx(want, rel=1e-5)
+
+
+def test_normalized_focal_does_not_fade() -> None:
+    """Its gradient per wrong pixel stays, where that of focal loss shrinks with the others' p."""
+    target = torch.zeros(1, 8, 8, dtype=torch.int64)
+    gradients = []
+    for sure in (2.0, 6.0):
+        logits = torch.full((1, 1, 8, 8), -sure)
+        logits[0, 0, 0, 0] = 0.0  # the one that is still wrong
+        logits.requires_grad_(True)
+        normalized_focal(logits, target)[0].backward()
+        assert logits.grad is not None
+        gradients.append(float(logits.grad[0, 0, 0, 0]))
+    assert gradients[1] > gradients[0] > 0
+
+
+def test_object_losses_ignore_and_stay_finite() -> None:
+    for loss in (normalized_focal, object_cross_entropy):
+        logits, target = of_objects(1)
+        logits[0, 0, 0] = 200.0
+        logits[0, 0, 1] = -200.0
+        logits.requires_grad_(True)
+        total, weight = loss(logits, target)
+        total.backward()
+        assert weight == 2 and total.isfinite()
+        assert logits.grad is not None and logits.grad.isfinite().all()
+        assert logits.grad[:, 0][target == 255].abs().max() == 0

@@ -166,7 +166,8 @@ class ZoomIn:
         """Take an image (H, W, 3)."""
         self._image = torch.from_numpy(as_float(image)).permute(2, 0, 1)[None]
         self._answers.clear()
-        self._show(None, None)
+        self.method.set_image(image)
+        self._shown = None
 
     def predict(self, prompts: Prompts) -> Prediction:
         """Answer the clicks; the score is the mean probability within the mask.
@@ -227,10 +228,10 @@ class ZoomIn:
     def _show(self, box: Box | None, size: tuple[int, int] | None) -> None:
         """Give the method the part of the image, unless it has it."""
         assert self._image is not None
+        if box == self._shown:
+            return
         image = self._image
         if box is not None and size is not None:
-            if box == self._shown:
-                return
             rows, columns = box.slices
             image = F.interpolate(
                 image[..., rows, columns], size, mode="bilinear", align_corners=True

@@ -152,6 +152,23 @@ def _sam(variant: str, md5: str, sha256: str, megabytes: float) -> Official:
     )
 
 
+def _ritm(name: str, network: str, megabytes: float, data: str = "COCO and LVIS") -> Official:
+    file = f"{name.replace('-', '_')}_itermask.pth"
+    return Official(
+        name=f"ritm-{name}",
+        about=f"RITM with {network}, the authors', trained on {data}",
+        url="https://github.com/saic-vul/ritm_interactive_segmentation/releases/download/"
+        f"v1.0/{file}",
+        file=file,
+        megabytes=megabytes,
+        licence="MIT",
+        model=f"segedu.interactive.ritm_network:ritm_{network}",
+        model_args={},
+        converter="segedu.interactive.ritm_network:from_official",
+        inside=("state_dict",),
+    )
+
+
 _V3 = {"output_stride": 8, "multi_grid": None}  # as torchvision's, not as the paper's
 _MEGABYTES = {"b0": 15, "b1": 55, "b2": 110, "b3": 190, "b4": 257, "b5": 339}
 
@@ -177,6 +194,10 @@ ENTRIES: list[Official] = [
     _hourglass(8, 131),
     *(_segformer(b, "ade", 640 if b == "b5" else 512, 150, mb) for b, mb in _MEGABYTES.items()),
     *(_segformer(b, "cityscapes", 1024, 19, mb) for b, mb in _MEGABYTES.items()),
+    _ritm("coco-lvis-h18s", "hrnet18s", 16.5),
+    _ritm("coco-lvis-h18", "hrnet18", 38.8),
+    _ritm("coco-lvis-h32", "hrnet32", 119),
+    _ritm("sbd-h18", "hrnet18", 38.8, "SBD"),
     _sam(
         "b", "01ec64", "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912", 375
     ),

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from segedu.data.objects import CocoObjects, ObjectDataset, SceneObjects, WholeObjects, _keep_sizes
+from segedu.training.recipes.interactive import objects
+from tests.requirements_of_machine import SHARED_DATA, needs_shared_data
+
+
+class Coins:
+    """A red disk on green: colour tells where the object is."""
+
+    def __len__(self) -> int:
+        return 3
+
+    def pair(self, index, random):
+        rows, columns = np.mgrid[:120, :160]
+        labels = (np.hypot(rows - 60, columns - 50 - 20 * index) < 30).astype(np.int32)
+        image = np.zeros((120, 160, 3), np.uint8)
+        image[..., 0], image[..., 1] = 200 * labels, 200 * (1 - labels)
+        return image, labels
+
+
+def test_crops_keep_image_and_mask_together() -> None:
+    data = ObjectDataset([Coins()], [1.0], size=64, paste=0.0)
+    torch.manual_seed(0)
+    shares = []
+    for _ in range(60):
+        image, target = data[0]
+        assert image.shape == (3, 64, 64) and image.dtype == torch.float32
+        assert target.shape == (64, 64) and target.dtype == torch.int64
+        assert image.min() >= 0 and image.max() <= 1
+        assert set(target.unique().tolist()) <= {0, 1, 255}
+        known = target != 255
+        red = image[0] > image[1]
+        if (image[0] - image[1]).abs().mean() > 0.1:  # not the grey ones
+            assert ((red == (target == 1)) | ~known).float().mean() > 0.93
+        shares.append(float((target == 1).float().mean()))
+    assert min(shares) < 0.1 < 0.4 < max(shares)
+
+
+def test_randomness_is_torchs() -> None:
+    data = ObjectDataset([Coins(), SceneObjects(0, 5, (64, 128))], [1, 1], size=48, paste=0.5)
+    found = []
+    for seed in (3, 3, 4):
+        torch.manual_seed(seed)
+        found.append(data[0])
+    assert torch.equal(found[0][0], found[1][0]) and torch.equal(found[0][1], found[1][1])
+    assert not torch.equal(found[0][0], found[2][0])
+    with pytest.raises(ValueError, match="weights"):
+        ObjectDataset([Coins()], [0.5, 0.5])
+
+
+def test_whole_objects_are_the_same_every_time() -> None:
+    data = WholeObjects(Coins(), 40)
+    assert len(data) == 3
+    for i in range(3):
+        image, target = data[i]
+        assert torch.equal(data[i][0], image)
+        assert image.shape == (3, 40, 40)
+        assert 0.1 < (target == 1).float().mean() < 0.2
+
+
+def test_segments_by_size() -> None:
+    labels = np.zeros((10, 10), np.int32)
+    labels[:1, :1], labels[1:4] = 1, 2
+    kept = _keep_sizes(labels, 0.05, 0.5)
+    assert set(np.unique(kept)) == {0, 2}
+    np.testing.assert_array_equal(kept == 2, labels == 2)
+
+
+def test_recipe_without_photographs_learns_from_scenes() -> None:
+    splits = objects(size=32)
+    image, target = splits.train[0]
+    assert image.shape == (3, 32, 32)
+    assert (target == 1).any()
+    assert splits.licence == "Apache-2.0"
+
+
+@needs_shared_data
+def test_photographs_are_split_without_overlap() -> None:
+    root = SHARED_DATA / "coco_objects"
+    parts = [set(CocoObjects(root, part).numbers) for part in (range(6), [6], [7])]
+    assert not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
+    assert sum(map(len, parts)) == len(list((root / "img").glob("*.jpg")))
+    splits = objects(str(SHARED_DATA))
+    assert len(splits.test) == len(parts[2])  # type: ignore[arg-type]
+    torch.manual_seed(0)
+    for _ in range(5):
+        image, _target = splits.train[0]
+        assert image.shape == (3, 160, 160)
+    assert "research" in splits.licence
