@@ -98,7 +98,7 @@ def blob_net() -> SegmentAnything:
     net = small_net(channels=256, hidden=2048, heads=8)
     with torch.no_grad():
         for painter in net.decoder.painters:
-            painter[-1].bias -= 0.2  # as BLOBS does
+            painter[-1].bias -= 0.2  # as BLOBS, for this network
         net.decoder.judge[-1].bias += 2  # a threshold of 0 or less would filter nothing
     return net
 
