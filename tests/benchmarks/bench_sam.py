@@ -134,7 +134,11 @@ def main() -> None:
     options = parser.parse_args()
     chosen = options.tasks or kinds
     torch.set_num_threads(2)
-    theirs = official_sam(VIT_B, SIDE)
+    try:
+        theirs = official_sam(VIT_B, SIDE)
+    except ModuleNotFoundError as missing:
+        print(f"left out, no checkout of {CHECKOUT} ({missing})")
+        return
     ours = pair(theirs, VIT_B, SIDE)
     tasks: dict[str, Contenders] = {}
     with torch.inference_mode():
