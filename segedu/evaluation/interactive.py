@@ -30,7 +30,10 @@ from segedu.data.click_sets import ObjectSet, open_click_set
 from segedu.interactive import InteractiveMethod
 from segedu.interactive.clicks import MAX_CLICKS, click_through, noc
 
-METHODS = {"grabcut": "segedu.interactive:GrabCut"}  # name -> where a method is built
+METHODS = {  # name -> where a method is built
+    "grabcut": "segedu.interactive:GrabCut",
+    "ritm": "segedu.weights.methods:shipped_ritm",
+}
 THRESHOLDS = (0.85, 0.9)
 
 
@@ -157,7 +160,7 @@ def build_method(name: str) -> InteractiveMethod:
         )
     try:
         method = getattr(importlib.import_module(module), attribute)()
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, RuntimeError) as error:
         raise EvaluationError(f"method {name!r} cannot be built: {error}") from error
     if "click" not in getattr(method, "accepts", ()):
         raise EvaluationError(f"{name} does not take clicks")

@@ -1,0 +1,32 @@
+"""Interactive methods with the course's own weights, ready to be clicked with."""
+
+from __future__ import annotations
+
+import torch
+
+from segedu.interactive import RITM, ZoomIn
+from segedu.interactive.ritm_network import ClickNetwork
+from segedu.weights.shipped import load_shipped
+
+# The small network was trained on crops of 160 pixels: it is shown images of about that size.
+SHOWN = 224
+
+
+def shipped_ritm(
+    name: str = "ritm-hrnet18s-small", *, device: str | torch.device = "auto", size: int = SHOWN
+) -> ZoomIn:
+    """RITM with shipped weights, zooming in.
+
+    Args:
+        name: of the checkpoint.
+        device: where it runs.
+        size: longer side in pixels that the network sees, of the image and of what is zoomed to.
+
+    Raises:
+        WeightsError: no such checkpoint.
+        ValueError: the checkpoint is of another kind of network.
+    """
+    net = load_shipped(name)
+    if not isinstance(net, ClickNetwork):
+        raise ValueError(f"{name} is a {type(net).__name__}, not a network that takes clicks")
+    return ZoomIn(RITM(net, device=device, max_size=size), target_size=size)
