@@ -1,6 +1,7 @@
 """Interactive segmentation: the protocol, and the methods that speak it."""
 
 from segedu.interactive.clicks import Trace, click_through, next_click, noc
+from segedu.interactive.conversion import Conversion, conversions, convert
 from segedu.interactive.everything import EverythingOptions, FoundMask, segment_everything
 from segedu.interactive.grabcut import GrabCut, GrabCutState, grabcut_steps
 from segedu.interactive.protocol import (
@@ -13,6 +14,7 @@ from segedu.interactive.protocol import (
     Stroke,
     UnsupportedPromptError,
     require_accepted,
+    uses_previous_mask,
 )
 from segedu.interactive.ritm import RITM
 from segedu.interactive.ritm_network import (
@@ -39,6 +41,7 @@ __all__ = [
     "SAM",
     "Candidates",
     "Click",
+    "Conversion",
     "EverythingOptions",
     "FoundMask",
     "GrabCut",
@@ -55,6 +58,8 @@ __all__ = [
     "UnsupportedPromptError",
     "ZoomIn",
     "click_through",
+    "conversions",
+    "convert",
     "grabcut_steps",
     "next_click",
     "noc",
@@ -68,4 +73,5 @@ __all__ = [
     "sam_vit_l",
     "sam_vit_tiny",
     "segment_everything",
+    "uses_previous_mask",
 ]

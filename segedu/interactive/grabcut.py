@@ -33,7 +33,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segedu.images import as_uint8
-from segedu.interactive.protocol import Prediction, PromptKind, Prompts, Stroke, require_accepted
+from segedu.interactive.protocol import (
+    Prediction,
+    PromptKind,
+    Prompts,
+    Stroke,
+    inside_contour,
+    require_accepted,
+)
 
 COMPONENTS = 5  # Gaussians in each mixture, the paper's section 3.1
 GAMMA = 50.0  # the paper's section 2.2
@@ -119,10 +126,7 @@ def _inside(prompts: Prompts, shape: tuple[int, int]) -> NDArray[np.bool_]:
         rows, cols = np.arange(shape[0])[:, None] + 0.5, np.arange(shape[1])[None] + 0.5
         inside &= (rows > y0) & (rows < y1) & (cols > x0) & (cols < x1)
     if prompts.contour is not None:
-        canvas = np.zeros(shape, np.uint8)
-        corners = np.rint((prompts.contour - 0.5) * 16).astype(np.int32)
-        cv2.fillPoly(canvas, [corners], 1, shift=4)
-        inside &= canvas.astype(bool)
+        inside &= inside_contour(prompts.contour, shape)
     return inside
 
 

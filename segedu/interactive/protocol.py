@@ -1,8 +1,16 @@
 """The one protocol that every interactive method speaks, and the prompts it takes.
 
 `set_image(image)` once, then `predict(prompts)` as often as wanted. The click widget, the benchmark
-and the lectures know nothing else of a method. Which kinds of prompts it can use it says in
-`accepts`; the widget greys the other tools.
+and the lectures know nothing else of a method. Which kinds of prompts it takes natively it says in
+`accepts`; the others are converted where that makes sense (see `conversion`), and the widget marks
+those tools; what cannot be converted it greys.
+
+Two things a method may say besides, and need not:
+
+- `uses_previous_mask = True`: it goes on from `Prompts.previous_mask`, so that a contour may reach
+  it as a mask.
+- an attribute `progress`, None or a function that `set_image` calls with the share that is done, in
+  [0, 1]: the widget puts its own in and shows it.
 
 Coordinates are (x, y) in pixels, x to the right and y down; the pixel in row i, column j covers
 [j, j + 1) x [i, i + 1), so a click at (x, y) falls on the pixel (row int(y), column int(x)).
@@ -142,6 +150,22 @@ class InteractiveMethod(Protocol):
             UnsupportedPromptError: the prompts hold a kind that is not in `accepts`.
         """
         ...
+
+
+def uses_previous_mask(method: InteractiveMethod) -> bool:
+    """Whether a method says that it goes on from `Prompts.previous_mask`."""
+    return bool(getattr(method, "uses_previous_mask", False))
+
+
+def inside_contour(contour: NDArray[np.float64], shape: tuple[int, int]) -> NDArray[np.bool_]:
+    """Pixels (H, W) inside a closed outline, corners (M, 2) as (x, y)."""
+    import cv2
+
+    canvas = np.zeros(shape, np.uint8)
+    # OpenCV counts from pixel centres, in 1/16 pixels.
+    corners = np.rint((contour - 0.5) * 16).astype(np.int32)
+    cv2.fillPoly(canvas, [corners], 1, shift=4)
+    return canvas.astype(bool)
 
 
 class UnsupportedPromptError(ValueError):

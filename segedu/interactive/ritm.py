@@ -82,6 +82,7 @@ class RITM:
     """
 
     accepts: ClassVar[frozenset[PromptKind]] = frozenset({"click"})
+    uses_previous_mask: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -117,6 +117,7 @@ class SAM:
     """
 
     accepts: ClassVar[frozenset[PromptKind]] = frozenset({"click", "box"})
+    uses_previous_mask: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -140,6 +140,7 @@ class ZoomIn:
     """
 
     accepts: ClassVar[frozenset[PromptKind]] = frozenset({"click"})
+    uses_previous_mask: ClassVar[bool] = True
 
     def __init__(
         self,
