@@ -2,54 +2,125 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+import itertools
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segedu.interactive import Prediction, Prompts
+from segedu.interactive import PROMPT_KINDS, Conversion, Prediction, PromptKind, Prompts
+from segedu.widgets.segmenter_truth import Truth
+
+StepKind = PromptKind | Literal["several", "clear"]
+NAN = float("nan")
+_numbers = itertools.count(1)
 
 
-def encode_runs(mask: NDArray[np.bool_]) -> bytes:
-    """Where a mask (H, W), read row by row, changes: uint32 positions, starting outside."""
-    flat = mask.ravel()
-    inner = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    first, last = [0] * bool(flat[0]), [flat.size] * bool(flat[-1])
-    return np.concatenate([first, inner, last]).astype("<u4").tobytes()
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a method said to a step's prompts.
+
+    Attributes:
+        prediction: mask and score.
+        runs: the mask as the browser gets it.
+        seconds: that `predict` took.
+        conversion: how the prompts were said to the method.
+        id: by which the browser asks for the mask.
+    """
+
+    prediction: Prediction
+    runs: bytes
+    seconds: float
+    conversion: Conversion
+    id: int = field(default_factory=lambda: next(_numbers))
+
+
+@dataclass(eq=False)
+class Step:
+    """One state in an object's history: its prompts, and each method's answer or failure."""
+
+    prompts: Prompts = field(default_factory=Prompts)
+    answers: dict[str, Answer] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Step:
-    """One state in an object's history: its prompts, and the answer to them once it is there."""
+class HistoryStep:
+    """A step of an object's history, for whoever studies it afterwards.
 
-    prompts: Prompts = field(default_factory=Prompts)
-    answer: Prediction | None = None
-    runs: bytes = b""  # the answer's mask as the browser gets it
-    seconds: float = 0.0
+    Attributes:
+        number: from 1.
+        kind: of the prompt that was added; "several" when more than one changed, or "clear".
+        positive: whether the click or stroke marks the object; None for other kinds.
+        method: that answered.
+        prompts: all so far.
+        converted: the kinds that the method was told in other words.
+        score: the method's confidence, NaN where it has none.
+        iou: with the ground truth, NaN where there is none.
+        seconds: that `predict` took, NaN where there is no answer.
+        problem: the message of the method's failure, or "".
+        mask: (H, W) bool; None where there is no answer.
+    """
+
+    number: int
+    kind: StepKind
+    positive: bool | None
+    method: str
+    prompts: Prompts = field(repr=False)
+    converted: tuple[PromptKind, ...] = ()
+    score: float = NAN
+    iou: float = NAN
+    seconds: float = NAN
+    problem: str = ""
+    mask: NDArray[np.bool_] | None = field(default=None, repr=False)
 
 
-@dataclass
+@dataclass(eq=False)
 class SegmentedObject:
     """An object of the image: its name, its colour, and the history that undo walks."""
 
     id: int
     name: str
     color: tuple[int, int, int]
+    truth: Truth | None = None
     history: list[Step] = field(default_factory=lambda: [Step()])
     at: int = 0
+    _ious: dict[int, float] = field(default_factory=dict, repr=False)
 
     @property
     def step(self) -> Step:
         """The present state."""
         return self.history[self.at]
 
-    @property
-    def shown(self) -> Step | None:
-        """The present step, or the last one before it that was answered; None: show nothing."""
-        for step in reversed(self.history[: self.at + 1]):
-            if step.answer is not None or not step.prompts:
-                return step if step.answer is not None and self.step.prompts else None
+    def shown(self, method: str) -> Answer | None:
+        """A method's answer to the present prompts or, where it is not there yet, the last one
+        before it; None: show nothing.
+        """
+        return self._last_answer(method, self.at) if self.step.prompts else None
+
+    def before(self, step: Step, method: str) -> Answer | None:
+        """A method's last answer before a step, from which it may go on."""
+        at = next((i for i, other in enumerate(self.history) if other is step), 0)
+        return self._last_answer(method, at - 1)
+
+    def _last_answer(self, method: str, at: int) -> Answer | None:
+        for step in reversed(self.history[: at + 1]):
+            if method in step.answers or not step.prompts:
+                return step.answers.get(method)
+        return None
+
+    def unanswered(self, method: str) -> Step | None:
+        """The next step that a method has to answer; None when it is done.
+
+        That is the present one, but before it the earlier ones that another method has answered:
+        a method that is asked late sees the prompts in the order in which they came.
+        """
+        for step in self.history[: self.at + 1]:
+            if not step.prompts or method in step.answers or method in step.failures:
+                continue
+            if step.answers or step is self.step:
+                return step
         return None
 
     def push(self, prompts: Prompts) -> None:
@@ -57,9 +128,57 @@ class SegmentedObject:
         self.history[self.at + 1 :] = [Step(prompts)]
         self.at += 1
 
-    def settle(self, step: Step, answered: Step) -> None:
-        """Put a step's answer where the step stands, unless it was undone and overwritten."""
-        self.history = [answered if other is step else other for other in self.history]
+    def iou(self, answer: Answer | None) -> float:
+        """With the ground truth; NaN where one of both is missing."""
+        if answer is None or self.truth is None:
+            return NAN
+        if answer.id not in self._ious:
+            self._ious[answer.id] = self.truth.iou(answer.prediction.mask)
+        return self._ious[answer.id]
+
+    def compare_with(self, truth: Truth | None) -> None:
+        """Take another ground truth."""
+        self.truth = truth
+        self._ious.clear()
+
+    def record(self, number: int, method: str) -> HistoryStep:
+        """What there is to say of a step, from 1, and a method's answer to it."""
+        step = self.history[number]
+        kind, positive = what_changed(self.history[number - 1].prompts, step.prompts)
+        answer = step.answers.get(method)
+        bare = HistoryStep(number, kind, positive, method, step.prompts)
+        if answer is None:
+            return replace(bare, problem=step.failures.get(method, ""))
+        return replace(
+            bare,
+            converted=tuple(k for k in PROMPT_KINDS if k in answer.conversion.kinds),
+            score=answer.prediction.score,
+            iou=self.iou(answer),
+            seconds=answer.seconds,
+            mask=answer.prediction.mask,
+        )
+
+
+def what_changed(before: Prompts, after: Prompts) -> tuple[StepKind, bool | None]:
+    """The kind of prompt that was added, and whether it marks the object where that is a question.
+
+    More than one kind, or anything but one more prompt, is "several".
+    """
+    if not after:
+        return "clear", None
+    changed: list[tuple[StepKind, bool | None]] = []
+    if after.clicks != before.clicks:
+        added = bool(after.clicks) and after.clicks[:-1] == before.clicks
+        changed.append(("click", after.clicks[-1].positive) if added else ("several", None))
+    kept = [a is b for a, b in zip(before.strokes, after.strokes, strict=False)]
+    if len(before.strokes) != len(after.strokes) or not all(kept):
+        added = len(after.strokes) == len(before.strokes) + 1 and all(kept)
+        changed.append(("stroke", after.strokes[-1].positive) if added else ("several", None))
+    if before.box != after.box:
+        changed.append(("box", None))
+    if before.contour is not after.contour:
+        changed.append(("contour", None))
+    return changed[0] if len(changed) == 1 else ("several", None)
 
 
 def as_json(prompts: Prompts) -> dict[str, Any]:

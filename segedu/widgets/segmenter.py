@@ -4,16 +4,20 @@
     segmenter                # click, drag a box, brush, draw a lasso
     segmenter.mask           # (H, W) bool, the object that is being edited
 
-Drawing happens in the browser (`segmenter.js`); prompts travel to Python as messages; masks travel
-back as runs of pixels. The method runs in a thread, so that the kernel stays free; when prompts
-come faster than answers, only the latest are answered.
+    Segmenter(image, methods={"GrabCut": GrabCut(), "RITM": ritm, "SAM": sam}, truth=mask)
+
+With several methods the page switches between them, and shows side by side what each says to the
+same prompts; with a ground truth it shows the IoU after every step.
+
+Drawing happens in the browser (`segmenter.js`, `segmenter_*.js`); prompts travel to Python as
+messages; masks travel back as runs of pixels. The method runs in a thread, so that the kernel stays
+free; when prompts come faster than answers, only the latest are answered.
 """
 
 from __future__ import annotations
 
-import json
 import threading
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,15 +27,20 @@ import numpy as np
 import traitlets
 from numpy.typing import NDArray
 
-from segedu.drawing import overlay_mask, palette
+from segedu.drawing import overlay_mask
 from segedu.images import as_uint8
-from segedu.interactive import PROMPT_KINDS, Click, InteractiveMethod, Prompts, Stroke
+from segedu.interactive import InteractiveMethod, Prompts
 from segedu.widgets import export
-from segedu.widgets.answerer import Answerer
-from segedu.widgets.history import SegmentedObject, as_json
+from segedu.widgets.answerer import Answerer, named_methods
+from segedu.widgets.history import NAN, HistoryStep, SegmentedObject
+from segedu.widgets.runs import encode_runs
+from segedu.widgets.segmenter_messages import fetch, handle
+from segedu.widgets.segmenter_objects import Objects
+from segedu.widgets.segmenter_state import describe
+from segedu.widgets.segmenter_truth import Truths
 
 _HERE = Path(__file__).parent
-_FRONT_END = ("segmenter_tools.js", "segmenter_view.js", "segmenter.js")
+_FRONT_END = ("segmenter_tools.js", "segmenter_view.js", "segmenter_panels.js", "segmenter.js")
 
 
 class Segmenter(anywidget.AnyWidget):
@@ -39,10 +48,16 @@ class Segmenter(anywidget.AnyWidget):
 
     Args:
         image: (H, W, 3), uint8 or float in [0, 1].
-        method: any method of the interactive protocol; GrabCut when none is given.
-        names: of the objects to begin with.
+        method: any method of the interactive protocol; GrabCut when none is given. Beside
+            `methods`, the name of the one to begin with.
+        names: of the objects to begin with; "object 1", or those that have a ground truth.
+        methods: name -> method, to switch between and compare. Each needs an object of its own, as
+            it holds the image; networks may be shared.
+        truth: what the masks are compared with: (H, W) bool, or whole numbers with 0 background and
+            255 ignored, for the first object; or object's name -> such a mask.
 
     Attributes:
+        methods: name -> method.
         error: the message of the method's last failure, or "".
     """
 
@@ -51,38 +66,65 @@ class Segmenter(anywidget.AnyWidget):
     _image = traitlets.Bytes().tag(sync=True)
     _state = traitlets.Dict().tag(sync=True)
     _masks = traitlets.Dict().tag(sync=True)
+    _truths = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self,
         image: Any,
-        method: InteractiveMethod | None = None,
-        names: tuple[str, ...] = ("object 1",),
+        method: InteractiveMethod | str | None = None,
+        names: tuple[str, ...] = (),
+        *,
+        methods: Mapping[str, InteractiveMethod] | None = None,
+        truth: Any = None,
     ) -> None:
-        if method is None:
-            from segedu.interactive import GrabCut
-
-            method = GrabCut()
         self.image = as_uint8(image)
-        self.method = method
+        self.methods, self._method = named_methods(method, methods)
         self.error = ""
+        truths = Truths(truth, (self.image.shape[0], self.image.shape[1]))
         self._lock = threading.RLock()
-        self._answerer = Answerer(method, self.image, self._lock, self._answered)
+        self._answerer = Answerer(
+            self.methods, self.image, self._lock, self._answered, self._rested, self._publish
+        )
+        self._comparing = False
         self._events = 0  # of the browser's events, the last one that the state reflects
-        self._made = 0
-        self._objects: list[SegmentedObject] = []
-        for name in names or ("object 1",):
-            self._new_object(name)
-        self._active = self._objects[0]
+        self._objects = Objects(names or tuple(truths.by_name), truths)
         _, jpeg = cv2.imencode(".jpg", self.image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
-        super().__init__(_image=jpeg.tobytes(), _state=self._describe(), _masks={})
+        super().__init__(_image=jpeg.tobytes(), _state=describe(self, 0), _masks={})
+        self._publish()
         self.on_msg(self._receive)
+
+    @property
+    def _active(self) -> SegmentedObject:
+        return self._objects.active
 
     # What Python reads and writes
 
     @property
+    def method(self) -> InteractiveMethod:
+        """The method that answers."""
+        return self.methods[self._method]
+
+    @property
+    def method_name(self) -> str:
+        """Name of the method that answers; assign a name to switch. That one is then asked with all
+        objects' prompts, step by step; `wait` for it.
+        """
+        return self._method
+
+    @method_name.setter
+    def method_name(self, name: str) -> None:
+        if name not in self.methods:
+            raise ValueError(f"there is no method named {name!r}; there are {list(self.methods)}")
+        with self._lock:
+            self._method = name
+            for thing in self._objects:
+                self._answerer.request(thing, [name])
+            self._request()  # the active one last: it is answered first
+
+    @property
     def objects(self) -> list[str]:
         """Names of the objects, in order."""
-        return [thing.name for thing in self._objects]
+        return self._objects.names
 
     @property
     def active(self) -> str:
@@ -92,7 +134,7 @@ class Segmenter(anywidget.AnyWidget):
     @active.setter
     def active(self, name: str) -> None:
         with self._lock:
-            self._active = self._named(name)
+            self._objects.active = self._objects.named(name)
             self._request()
 
     @property
@@ -127,12 +169,42 @@ class Segmenter(anywidget.AnyWidget):
     @property
     def score(self) -> float:
         """The method's confidence in the active object's mask, NaN where it has none."""
-        answer = self._active.step.answer
-        return answer.score if answer is not None else float("nan")
+        answer = self._active.step.answers.get(self._method)
+        return NAN if answer is None else answer.prediction.score
+
+    @property
+    def iou(self) -> float:
+        """IoU of the active object's mask with its ground truth, NaN where one is missing."""
+        return self._active.iou(self._active.shown(self._method))
+
+    @property
+    def history(self) -> list[HistoryStep]:
+        """The active object's steps up to the present one; pandas makes a table of them."""
+        thing = self._active
+        return [thing.record(number, self._method) for number in range(1, thing.at + 1)]
+
+    def compare(self, timeout: float = 600.0) -> dict[str, list[HistoryStep]]:
+        """Ask every method with the active object's prompts, step by step.
+
+        Returns:
+            Method's name -> the object's history with its answers.
+
+        Raises:
+            TimeoutError: it took more than `timeout` seconds.
+        """
+        with self._lock:
+            thing, at = self._active, self._active.at
+            self._answerer.request(thing, [self._method, *self._others()])
+        self.wait(timeout)
+        self._publish(masks=True)
+        return {
+            name: [thing.record(number, name) for number in range(1, at + 1)]
+            for name in self.methods
+        }
 
     def add_object(self, name: str | None = None) -> str:
         """Begin another object and switch to it; returns its name."""
-        self._active = self._new_object(name)
+        self._objects.active = self._objects.add(name)
         self._publish()
         return self._active.name
 
@@ -142,19 +214,12 @@ class Segmenter(anywidget.AnyWidget):
         Raises:
             ValueError: the new name is empty or another object has it.
         """
-        thing, new = self._named(old), new.strip()
-        if not new or any(other.name == new and other is not thing for other in self._objects):
-            raise ValueError(f"an object's name must be new and not empty, got {new!r}")
-        thing.name = new
+        self._objects.rename(old, new)
         self._publish()
 
     def delete(self, name: str) -> None:
         """Delete an object; where it was the last one, an empty one takes its place."""
-        self._objects.remove(self._named(name))
-        if not self._objects:
-            self._new_object(None)
-        if self._active not in self._objects:
-            self._active = self._objects[-1]
+        self._objects.delete(name)
         self._publish(masks=True)
 
     def undo(self) -> None:
@@ -177,7 +242,7 @@ class Segmenter(anywidget.AnyWidget):
             TimeoutError: it has not within `timeout` seconds.
         """
         if not self._answerer.idle.wait(timeout):
-            raise TimeoutError(f"{type(self.method).__name__} has not answered in {timeout} s")
+            raise TimeoutError(f"{self._method} has not answered in {timeout} s")
 
     def to_coco(
         self, file_name: str = "image.png", segmentation: Literal["rle", "polygons"] = "rle"
@@ -193,61 +258,21 @@ class Segmenter(anywidget.AnyWidget):
         """PNG with alpha of the active object; see `export.cutout_png`."""
         return export.cutout_png(self.image, self.mask)
 
-    # Messages from the browser
+    # Histories and answers
 
     def _receive(self, _widget: Any, message: dict[str, Any], _buffers: Any) -> None:
-        """Handle one event of the browser; whatever is wrong with it is shown, not raised."""
-        handlers = {
-            "click": self._on_click,
-            "box": lambda m: self._push(replace(self.prompts, box=self._clip_box(m["box"]))),
-            "stroke": self._on_stroke,
-            "contour": self._on_contour,
-            "undo": lambda m: self.undo(),
-            "redo": lambda m: self.redo(),
-            "clear": lambda m: self.clear(),
-            "add": lambda m: self.add_object(),
-            "select": lambda m: setattr(self, "active", self._with_id(m["id"]).name),
-            "rename": lambda m: self.rename(self._with_id(m["id"]).name, str(m["name"])),
-            "delete": lambda m: self.delete(self._with_id(m["id"]).name),
-            "export": self._on_export,
-        }
+        """Handle one message of the page; whatever is wrong with it is shown, not raised."""
         try:
+            if message.get("type") == "fetch":
+                return fetch(self, message)
+            if message.get("type") == "ready":  # the page is there: the image can be encoded
+                return self._answerer.prepare(self._method)
             self._events = int(message.get("event", self._events))
             self.error = ""
-            handlers[message["type"]](message)
+            handle(self, message)
         except Exception as error:  # the user sees it in the widget; the kernel has no reader
             self.error = f"{type(error).__name__}: {error}"
             self._publish()
-
-    def _on_click(self, message: dict[str, Any]) -> None:
-        click = Click(float(message["x"]), float(message["y"]), bool(message["positive"]))
-        self._push(replace(self.prompts, clicks=(*self.prompts.clicks, click)))
-
-    def _on_stroke(self, message: dict[str, Any]) -> None:
-        points = np.asarray(message["points"], dtype=np.float64).reshape(-1, 2)
-        stroke = Stroke(points, float(message["radius"]), bool(message["positive"]))
-        self._push(replace(self.prompts, strokes=(*self.prompts.strokes, stroke)))
-
-    def _on_contour(self, message: dict[str, Any]) -> None:
-        points = np.asarray(message["points"], dtype=np.float64).reshape(-1, 2)
-        self._push(replace(self.prompts, contour=points))
-
-    def _on_export(self, message: dict[str, Any]) -> None:
-        what = message["what"]
-        name, data = {
-            "coco": lambda: ("annotations.json", json.dumps(self.to_coco()).encode()),
-            "mask": lambda: ("mask.png", self.mask_png()),
-            "cutout": lambda: (f"{self.active}.png", self.cutout()),
-        }[what]()
-        self.send({"type": "file", "name": name}, [data])
-        self._publish()
-
-    def _clip_box(self, box: Any) -> tuple[float, float, float, float]:
-        height, width = self.image.shape[:2]
-        x0, y0, x1, y1 = (float(value) for value in box)
-        return max(0.0, x0), max(0.0, y0), min(float(width), x1), min(float(height), y1)
-
-    # Histories and answers
 
     def _push(self, prompts: Prompts) -> None:
         with self._lock:
@@ -255,59 +280,58 @@ class Segmenter(anywidget.AnyWidget):
             self._request()
 
     def _walk(self, way: int) -> None:
+        self._go(self._active.at + way)
+
+    def _go(self, at: int) -> None:
         with self._lock:
             thing = self._active
-            thing.at = min(max(thing.at + way, 0), len(thing.history) - 1)
+            thing.at = min(max(at, 0), len(thing.history) - 1)
             self._request()
+
+    def _compare_live(self, on: bool) -> None:
+        """Have every method answer whatever the user says from now on, or no longer."""
+        with self._lock:
+            self._comparing = on
+            self._request()
+
+    def _others(self) -> list[str]:
+        return [name for name in self.methods if name != self._method]
 
     def _request(self) -> None:
         """Show what is there, and have the present prompts answered where they are not yet."""
         thing = self._active
-        if thing.step.prompts and thing.step.answer is None:
-            self._answerer.request(thing)
-        else:
-            self._answerer.withdraw(thing)
+        thing.step.failures.clear()  # who asks again wants another try
+        names = [self._method, *(self._others() if self._comparing else [])]
+        if not self._answerer.request(thing, names):
             self._publish(masks=True)
 
-    def _answered(self, problem: str, done: bool) -> None:
-        """An answer has come; show it, unless a later one is on its way."""
-        self.error = problem or self.error
-        if done:
+    def _answered(self, name: str, problem: str) -> None:
+        """An answer has come; it is shown when a later one is not on its way."""
+        if name == self._method:
+            self.error = problem or self.error
+        if self._comparing and not self._answerer.busy_with(self._method):
             self._publish(masks=True)
+
+    def _rested(self) -> None:
+        self._publish(masks=True)
 
     # What the browser sees
 
     def _publish(self, masks: bool = False) -> None:
         with self._lock, self.hold_sync():
             if masks:
-                self._masks = {
-                    str(thing.id): thing.shown.runs for thing in self._objects if thing.shown
-                }
-            self._state = self._describe()
+                shown = {thing.id: thing.shown(self._method) for thing in self._objects}
+                self._masks = {str(i): it.runs for i, it in shown.items() if it is not None}
+                if begun := self._derived_mask():
+                    self._masks = {**self._masks, "derived": begun}
+            self._truths = {str(it.id): it.truth.runs for it in self._objects if it.truth}
+            self._state = describe(self, self._events)
 
-    def _describe(self) -> dict[str, Any]:
-        step, at = self._active.step, self._active.at
-        score = self.score
-        return {
-            "size": [self.image.shape[1], self.image.shape[0]],
-            "method": type(self.method).__name__,
-            "accepts": [kind for kind in PROMPT_KINDS if kind in self.method.accepts],
-            "objects": [
-                {"id": thing.id, "name": thing.name, "color": list(thing.color)}
-                for thing in self._objects
-            ],
-            "active": self._active.id,
-            "prompts": as_json(step.prompts),
-            "undo": at > 0,
-            "redo": at + 1 < len(self._active.history),
-            "pixels": int(np.count_nonzero(self.mask)),
-            "any": any(thing.shown for thing in self._objects),
-            "score": None if np.isnan(score) else round(float(score), 3),
-            "seconds": round(step.seconds, 4),
-            "error": self.error,
-            "busy": self._answerer.working,
-            "event": self._events,
-        }
+    def _derived_mask(self) -> bytes:
+        """The mask from which a method was told to begin, in place of a box or a contour."""
+        answer = self._active.step.answers.get(self._method)
+        mask = None if answer is None else answer.conversion.derived.previous_mask
+        return b"" if mask is None else encode_runs(mask)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """The widget, and a picture of it for readers without a kernel."""
@@ -319,32 +343,8 @@ class Segmenter(anywidget.AnyWidget):
         _, png = cv2.imencode(".png", picture[..., ::-1])
         return {**(data or {}), "image/png": png.tobytes()}, metadata
 
-    # Objects
-
-    def _new_object(self, name: str | None) -> SegmentedObject:
-        taken = {thing.name for thing in self._objects}
-        self._made += 1
-        number = self._made
-        while name is None or name in taken:
-            name, number = f"object {number}", number + 1
-        r, g, b = (int(v) for v in palette(self._made)[-1])
-        self._objects.append(SegmentedObject(self._made, name, (r, g, b)))
-        return self._objects[-1]
-
-    def _named(self, name: str) -> SegmentedObject:
-        for thing in self._objects:
-            if thing.name == name:
-                return thing
-        raise ValueError(f"there is no object named {name!r}; there are {self.objects}")
-
-    def _with_id(self, number: Any) -> SegmentedObject:
-        for thing in self._objects:
-            if thing.id == number:
-                return thing
-        raise ValueError(f"there is no object with id {number!r}")
-
     def _mask_of(self, thing: SegmentedObject) -> NDArray[np.bool_]:
-        shown = thing.shown
-        if shown is None or shown.answer is None:
+        answer = thing.shown(self._method)
+        if answer is None:
             return np.zeros(self.image.shape[:2], bool)
-        return shown.answer.mask
+        return answer.prediction.mask

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from segedu.interactive import Click, GrabCut, InteractiveMethod, Prediction, Prompts
 from segedu.widgets import Segmenter
-from segedu.widgets.history import encode_runs
+from segedu.widgets.runs import encode_runs
 
 HEIGHT, WIDTH = 40, 60
 
@@ -64,11 +64,15 @@ class Browser:
     def __init__(self, segmenter: Segmenter) -> None:
         self.segmenter, self.event = segmenter, 0
         self.files: list[tuple[str, bytes]] = []
+        self.masks: dict[int, bytes] = {}
         segmenter.send = self._keep  # type: ignore[method-assign]
 
     def _keep(self, content: Any, buffers: Any = None) -> None:
-        assert content["type"] == "file"
-        self.files.append((content["name"], buffers[0]))
+        if content["type"] == "masks":
+            self.masks.update(zip(content["ids"], buffers, strict=True))
+        else:
+            assert content["type"] == "file"
+            self.files.append((content["name"], buffers[0]))
 
     def __call__(self, kind: str, wait: bool = True, **message: Any) -> None:
         self.event += 1
