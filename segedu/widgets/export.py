@@ -10,24 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
+from segedu.data.coco import polygons
 from segedu.images import as_uint8, check_mask
-
-
-def polygons(mask: NDArray[np.bool_]) -> list[list[float]]:
-    """Outer outlines of a mask as COCO polygons [x0, y0, x1, y1, …], along the pixels' edges.
-
-    mask (H, W). Holes are filled, as COCO's polygons cannot say them: the RLE is exact.
-    """
-    # Drawn twice as large and one pixel out, so that the outline runs along the edges of pixels
-    # and a lone pixel has an area.
-    doubled = mask.astype(np.uint8).repeat(2, axis=0).repeat(2, axis=1)
-    outlines, _ = cv2.findContours(doubled, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    found = []
-    for outline in outlines:
-        corners = (outline.reshape(-1, 2) + (outline.reshape(-1, 2) % 2)) / 2
-        if len(corners) >= 3:
-            found.append([float(value) for value in corners.ravel()])
-    return found
 
 
 def to_coco(

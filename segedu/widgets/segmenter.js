@@ -1,16 +1,6 @@
-// The click widget's controls: tools, objects, keyboard, touch. Python puts segmenter_tools.js (what
-// tools and keys there are) and segmenter_view.js (painting) in front of this file.
-
-function element(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-    else if (name === "html") node.innerHTML = value;
-    else if (value !== null && value !== false) node.setAttribute(name, value === true ? "" : value);
-  }
-  node.append(...children);
-  return node;
-}
+// The click widget's controls: tools, objects, keyboard, touch. Python puts in front
+// of this file: segmenter_tools.js (what tools and keys there are), segmenter_view.js (painting) and
+// segmenter_panels.js (objects, steps, comparison).
 
 const SHIELD = "data-lm-suppress-shortcuts"; // Lumino's: JupyterLab's shortcuts stay out
 
@@ -34,21 +24,24 @@ class SegmenterView {
     this.backdrop = new Backdrop();
     const longest = Math.max(...this.state.size);
     Object.assign(this, {
-      tool: TOOLS.find((tool) => this.takes(tool) && tool.kind).id, positive: true,
+      tool: (TOOLS.find((tool) => this.state.accepts.includes(tool.kind)) ?? TOOLS.at(-1)).id, positive: true,
       brush: Math.max(2, Math.round(longest / 60)), opacity: DEFAULT_OPACITY, hidden: false,
-      masks: new Map(), image: null, drafts: [], pending: [], draft: null, pointers: new Map(),
+      masks: new Map(), truths: new Map(), showTruth: false, preview: null, image: null, drafts: [], pending: [], draft: null, pointers: new Map(),
       cursor: { at: this.state.size.map((v) => v / 2), keyboard: false, inside: false },
       event: this.state.event, sent: new Map(), timer: null, frame: null, cleanup: [],
     });
+    this.answers = new AnswerMasks((ids) => this.tell({ type: "fetch", ids }), this.state.size[0], () => this.draw());
     this.build();
     this.loadImage();
     this.readMasks();
     this.listen();
     this.update();
+    this.tell({ type: "ready" });
   }
 
+  /** Whether a tool's prompts reach the method, as they are or in other words. */
   takes(tool) {
-    return tool.kind === null || this.state.accepts.includes(tool.kind);
+    return tool.kind === null || this.state.accepts.includes(tool.kind) || tool.kind in this.state.converts;
   }
 
   // The page
@@ -90,24 +83,33 @@ class SegmenterView {
     this.help = element("div", { class: "sg-help", role: "dialog", "aria-label": "Keyboard shortcuts", hidden: true },
       element("h4", {}, "Keys, while the image has the focus"),
       element("dl", {}, ...SHORTCUTS.flatMap(([keys, what]) => [element("dt", {}, keys), element("dd", {}, what)])));
-    this.spinner = element("div", { class: "sg-busy", role: "status", hidden: true }, element("i"), "Segmenting…");
+    this.spinnerText = element("span");
+    this.spinner = element("div", { class: "sg-busy", role: "status", hidden: true }, element("i"), this.spinnerText);
+    this.legend = element("div", { class: "sg-legend", hidden: true });
     this.hint = element("div", { class: "sg-hint" });
     this.alert = element("div", { class: "sg-alert", role: "alert", hidden: true });
-    this.stage = element("div", { class: "sg-stage" }, this.canvas, this.hint, this.spinner, this.alert, this.help);
-    this.list = element("div", { class: "sg-objects", role: "listbox", "aria-label": "Objects" });
+    this.stage = element("div", { class: "sg-stage" }, this.canvas, this.hint, this.legend, this.spinner, this.alert, this.help);
+    this.list = new ObjectList((message) => this.send(message), () => this.canvas.focus({ preventScroll: true }));
+    this.steps = new HistoryStrip((step) => this.look(step), (step) => this.send({ type: "goto", step }));
+    this.truth = new TruthPanel(button("truth", "Outline of the ground truth", OUTLINE, "t", () => this.toggleTruth()));
+    this.picker = element("select", { class: "sg-select", "aria-label": "Method", title: "Method (V: the next one)",
+      onchange: (e) => this.send({ type: "method", name: e.target.value }) });
+    this.comparison = new ComparePanel((name) => this.send({ type: "method", name }), this.answers);
+    this.methods = element("div", { class: "sg-methods" }, element("div", { class: "sg-title" }, "Method"), this.picker,
+      button("compare", "All methods side by side", `${COMPARE}<span>Compare</span>`, "k", () => this.compare()));
     const files = element("div", { class: "sg-files" },
       ...[["coco", "COCO JSON"], ["mask", "Mask PNG"], ["cutout", "Cut-out PNG"]].map(([what, label]) =>
         button(`export-${what}`, `Save as ${label}`, `${SAVE}<span>${label}</span>`, "", () => this.send({ type: "export", what }))));
-    this.side = element("div", { class: "sg-side" },
+    this.side = element("div", { class: "sg-side" }, this.methods,
       element("div", { class: "sg-title" }, "Objects", button("add", "New object", ADD, "n", () => this.send({ type: "add" }))),
-      this.list, element("div", { class: "sg-title" }, "Save"), files);
+      this.list.node, this.truth.node, element("div", { class: "sg-title" }, "Save"), files);
     this.status = element("span", { role: "status", "aria-live": "polite" });
     this.scaleNote = element("span", { class: "sg-scale" });
     this.root.replaceChildren(
       element("div", { class: "sg-toolbar", role: "toolbar", "aria-label": "Segmentation tools" },
         group("Tool", ...tools), group("Sign", ...signs), this.brushGroup, group("History", ...actions),
         group("Zoom", ...zooms), element("div", { class: "sg-group sg-look" }, ...look)),
-      element("div", { class: "sg-body" }, this.stage, this.side),
+      element("div", { class: "sg-body" }, this.stage, this.side), this.steps.node, this.comparison.node,
       element("div", { class: "sg-status" }, this.status, this.scaleNote));
   }
 
@@ -133,7 +135,10 @@ class SegmenterView {
     on(this.root, "keydown", (e) => this.key(e));
     on(window, "keydown", (e) => this.shield(e), { capture: true });
     const changed = () => this.receive();
-    const message = (content, buffers) => this.save(content, buffers);
+    const message = (content, buffers) => {
+      if (content.type === "file") this.save(content, buffers);
+      else if (content.type === "masks") this.answers.receive(content, buffers);
+    };
     this.model.on("change:_state", changed);
     this.model.on("msg:custom", message);
     const observer = new ResizeObserver(() => this.resize());
@@ -159,6 +164,7 @@ class SegmenterView {
   receive() {
     this.state = this.model.get("_state");
     this.event = Math.max(this.event, this.state.event); // another view of the same widget counts too
+    this.preview = null;
     this.readMasks();
     this.pending = this.pending.filter(({ event }) => event > this.state.event);
     this.update();
@@ -177,10 +183,18 @@ class SegmenterView {
       const kept = known && sameBytes(known.bytes, bytes[id]);
       this.masks.set(id, kept ? known : { ...paintMask(bytes[id], this.state.size[0], color), bytes: bytes[id] });
     }
+    this.derivedShape = bytes.derived ? paintMask(bytes.derived, this.state.size[0], [0, 0, 0]) : null;
   }
 
-  save({ type, name }, buffers) {
-    if (type !== "file") return;
+  /** The ground truth of the active object, drawn when it is first asked for. */
+  truthShape() {
+    const bytes = this.showTruth && this.model.get("_truths")[this.state.active];
+    if (!bytes) return null;
+    if (!this.truths.has(bytes)) this.truths = new Map([[bytes, paintMask(bytes, this.state.size[0], [0, 0, 0])]]);
+    return this.truths.get(bytes);
+  }
+
+  save({ name }, buffers) {
     const url = URL.createObjectURL(new Blob([buffers[0]]));
     element("a", { href: url, download: name }).click();
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
@@ -192,9 +206,8 @@ class SegmenterView {
     for (const tool of TOOLS) {
       const node = this.buttons.get(tool.id);
       this.enable(tool.id, this.takes(tool));
-      node.title = this.takes(tool)
-        ? `${tool.label} (${tool.key.toUpperCase()}): ${tool.hint}`
-        : `${tool.label}: ${state.method} does not take ${KIND_NAMES[tool.kind]}. It takes ${this.takenKinds()}.`;
+      node.title = this.explain(tool);
+      node.toggleAttribute("data-converted", tool.kind in state.converts);
       node.setAttribute("aria-pressed", tool.id === this.tool);
     }
     this.buttons.get("positive").setAttribute("aria-pressed", this.positive);
@@ -210,7 +223,12 @@ class SegmenterView {
     this.brushGroup.hidden = this.tool !== "stroke";
     this.hint.textContent = TOOLS.find((tool) => tool.id === this.tool).hint;
     this.canvas.dataset.tool = this.tool;
-    this.listObjects();
+    this.list.update(state);
+    this.steps.update(state);
+    this.truth.update(state);
+    this.buttons.get("truth").setAttribute("aria-pressed", this.showTruth);
+    this.listMethods();
+    this.comparison.update(state);
     this.describe();
     this.waitOrNot();
     this.draw();
@@ -225,42 +243,27 @@ class SegmenterView {
     return this.state.accepts.map((kind) => KIND_NAMES[kind]).join(", ");
   }
 
-  /** Rebuilt only where it changed, or a name that is being typed would be lost. */
-  listObjects() {
-    const { objects, active } = this.state;
-    const content = JSON.stringify([objects, active]);
-    if (content === this.listed) return;
-    this.listed = content;
-    this.list.replaceChildren(...objects.map((thing, i) => this.row(thing, i)));
+  explain(tool) {
+    const { state } = this, name = `${tool.label} (${tool.key.toUpperCase()}): ${tool.hint}`;
+    const refusal = `${state.method} does not take ${KIND_NAMES[tool.kind]}`;
+    if (tool.kind === null || state.accepts.includes(tool.kind)) return name;
+    if (tool.kind in state.converts) return `${name}\n${refusal}: it is given ${state.converts[tool.kind]}.`;
+    return `${tool.label}: ${refusal}. It takes ${this.takenKinds()}.`;
+  }
+
+  listMethods() {
+    const { methods, method, compared } = this.state;
+    this.methods.hidden = methods.length < 2;
+    if (this.picker.children.length !== methods.length) {
+      this.picker.replaceChildren(...methods.map((name) => element("option", { value: name }, name)));
+    }
+    this.picker.value = method;
+    this.buttons.get("compare").setAttribute("aria-pressed", Boolean(compared));
   }
 
   isEmpty() {
     const { clicks, box, strokes, contour } = this.state.prompts;
     return !clicks.length && !box && !strokes.length && !contour;
-  }
-
-  row({ id, name, color }, i) {
-    const active = id === this.state.active;
-    const input = element("input", { class: "sg-name", value: name, "aria-label": `Name of ${name}`,
-      onchange: (e) => this.send({ type: "rename", id, name: e.target.value }),
-      onkeydown: (e) => {
-        e.stopPropagation();
-        if (e.key === "Escape") e.target.value = name;
-        if (e.key === "Enter" || e.key === "Escape") this.canvas.focus({ preventScroll: true });
-      } });
-    const select = () => active || this.send({ type: "select", id });
-    const enter = (e) => {
-      if (e.target !== e.currentTarget || (e.key !== "Enter" && e.key !== " ")) return;
-      e.preventDefault();
-      e.stopPropagation();
-      select();
-    };
-    return element("div", { class: "sg-object", role: "option", "aria-selected": String(active), "aria-label": name, tabindex: 0,
-      "data-object": id, onclick: select, onkeydown: enter },
-      element("i", { style: `background: rgb(${color})` }), active ? input : element("span", { class: "sg-name" }, name),
-      element("kbd", {}, i < 9 ? String(i + 1) : ""),
-      element("button", { type: "button", class: "sg-button sg-delete", "aria-label": `Delete ${name}`, title: `Delete ${name}`, html: CROSS,
-        onclick: (e) => { e.stopPropagation(); this.send({ type: "delete", id }); } }));
   }
 
   /** The status line; an error stands over the image too, until the next event. */
@@ -272,13 +275,30 @@ class SegmenterView {
     const parts = [state.method];
     if (state.pixels) {
       parts.push(`${state.pixels.toLocaleString("en")} pixels (${((100 * state.pixels) / (width * height)).toFixed(1)} %)`);
+      if (state.iou !== null) parts.push(`IoU ${state.iou.toFixed(3)}`);
       if (state.score !== null) parts.push(`score ${state.score.toFixed(2)}`);
-      if (state.seconds) parts.push(state.seconds < 1 ? `${Math.round(1000 * state.seconds)} ms` : `${state.seconds.toFixed(1)} s`);
+      if (state.seconds) parts.push(duration(state.seconds));
     } else parts.push(`${width} × ${height} pixels`);
     this.status.textContent = parts.join(" · ");
+    this.explainDerived(state.derived);
+  }
+
+  /** What the thin dotted marks on the image are. */
+  explainDerived(derived) {
+    this.legend.hidden = !derived || this.hidden;
+    if (!derived) return;
+    const { kinds, clicks, box, strokes, contour, mask } = derived;
+    const said = [box && "box", contour && "contour", clicks.length && (clicks.length === 1 ? "1 click" : `${clicks.length} clicks`),
+      strokes.length && `${strokes.length} strokes`, mask && "mask"].filter(Boolean).join(", ") || "nothing";
+    const tools = TOOLS.filter((tool) => tool.kind in kinds).map((tool) => tool.label).join(", ");
+    this.legend.textContent = `${tools} → ${said} for ${this.state.method}`;
+    this.legend.title = Object.entries(kinds).map(([kind, words]) => `${this.state.method} does not take ${KIND_NAMES[kind]}: it was given ${words}.`).join("\n");
   }
 
   waitOrNot() {
+    const [name, share] = this.state.encoding ?? [];
+    const far = typeof share === "number" ? ` ${Math.round(100 * share)} %` : "";
+    this.spinnerText.textContent = name ? `${name} encodes the image, once…${far}` : "Segmenting…";
     const waiting = this.state.event < this.event || this.state.busy;
     if (!waiting) {
       clearTimeout(this.timer);
@@ -298,6 +318,27 @@ class SegmenterView {
     if (draft) this.pending.push({ event: this.event, draft });
     this.model.send({ ...message, event: this.event });
     this.update();
+  }
+
+  /** Say something that is no event: it changes nothing and waits for nothing. */
+  tell(message) {
+    try { this.model.send(message); } catch { /* no kernel: the picture stays as it is */ }
+  }
+
+  compare() {
+    this.send({ type: "compare", on: !this.state.compared });
+  }
+
+  nextMethod(way) {
+    const { methods, method } = this.state;
+    const name = methods[(methods.indexOf(method) + way + methods.length) % methods.length];
+    if (name !== method) this.send({ type: "method", name });
+  }
+
+  /** Show a step's mask in place of the present one; null: the present one again. */
+  look(step) {
+    this.preview = step === this.state.at ? null : step;
+    this.draw();
   }
 
   choose(id) {
@@ -328,6 +369,11 @@ class SegmenterView {
 
   toggleMasks() {
     this.hidden = !this.hidden;
+    this.update();
+  }
+
+  toggleTruth() {
+    this.showTruth = this.state.truth && !this.showTruth;
     this.update();
   }
 
@@ -486,6 +532,9 @@ class SegmenterView {
       y: () => this.send({ type: "redo" }),
       n: () => this.send({ type: "add" }),
       m: () => this.toggleMasks(),
+      t: () => this.toggleTruth(),
+      v: () => this.nextMethod(event.shiftKey ? -1 : 1),
+      k: () => this.state.methods.length > 1 && this.compare(),
       Delete: () => this.send({ type: "clear" }),
       Backspace: () => this.send({ type: "clear" }),
       "[": () => this.resizeBrush(1 / 1.25),
@@ -549,14 +598,31 @@ class SegmenterView {
     this.scaleNote.textContent = `${Math.round(100 * this.viewport.scale)} %`;
     const { cursor } = this;
     const showBrush = this.tool === "stroke" && (cursor.inside || cursor.keyboard);
-    paintScene(this.canvas, {
+    const scene = {
       viewport: this.viewport, ratio: this.ratio, backdrop: this.backdrop, image: this.image, masks: this.masks, opacity: this.opacity, hidden: this.hidden,
-      active: this.state.active, prompts: this.state.prompts,
+      active: this.state.active, prompts: this.state.prompts, truth: this.truthShape(),
+      derived: this.state.derived && !this.hidden ? { ...this.state.derived, shape: this.derivedShape } : null,
       drafts: [...this.pending.map(({ draft }) => draft), ...(this.draft ? [this.asPrompts(this.draft)] : [])],
       brush: showBrush ? this.brush : 0,
       cursor: showBrush || cursor.keyboard ? { ...cursor, positive: this.positive } : null,
-    });
+    };
+    paintScene(this.canvas, this.preview === null ? scene : { ...scene, ...this.previewed() });
+    this.comparison.paint(scene, this.activeColor());
     this.announce();
+  }
+
+  activeColor() {
+    return this.state.objects.find(({ id }) => id === this.state.active).color;
+  }
+
+  /** What differs in the scene while a step of the history is looked at. */
+  previewed() {
+    const step = this.state.history[this.preview - 1];
+    const answer = step ? this.answers.get(step.id, this.activeColor()) : null;
+    const masks = new Map(this.masks);
+    masks.delete(this.state.active);
+    if (answer) masks.set(this.state.active, answer.mask);
+    return { masks, prompts: answer?.prompts ?? {}, derived: answer?.derived ?? null, drafts: [] };
   }
 
   /** Tell (tests and the benchmark) which event's answer is now on the canvas. */

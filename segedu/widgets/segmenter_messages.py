@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segedu.interactive import Click, Stroke
+from segedu.widgets.history import as_json
 
 if TYPE_CHECKING:
     from segedu.widgets.segmenter import Segmenter
@@ -50,15 +51,19 @@ def handle(segmenter: Segmenter, message: Message) -> None:
 def fetch(segmenter: Segmenter, message: Message) -> None:
     """Send the masks of answers that the page shows beside the present one."""
     wanted = set(message.get("ids", ()))
-    answers = [
-        answer
+    found = [
+        (answer, step.prompts)
         for thing in segmenter._objects
         for step in thing.history
         for answer in step.answers.values()
         if answer.id in wanted
     ]
-    content = {"type": "masks", "ids": [answer.id for answer in answers]}
-    segmenter.send(content, [answer.runs for answer in answers])
+    described = [
+        {"prompts": as_json(prompts), "derived": as_json(answer.conversion.derived)}
+        for answer, prompts in found
+    ]
+    content = {"type": "masks", "ids": [answer.id for answer, _ in found], "answers": described}
+    segmenter.send(content, [answer.runs for answer, _ in found])
 
 
 def _add(segmenter: Segmenter, **changes: Any) -> None:

@@ -4,7 +4,8 @@ const icon = (path) =>
   `<svg viewBox="0 0 16 16" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="1.5"
     stroke-linecap="round" stroke-linejoin="round">${path}</svg>`;
 
-/** kind: the prompt that a tool makes; a method that does not take it greys the tool. */
+/** kind: the prompt that a tool makes. Where a method does not take it, the tool is marked if the prompt
+ *  can be converted, else greyed. */
 const TOOLS = [
   { id: "click", kind: "click", key: "c", label: "Click", icon: icon('<path d="M4 2l8.5 6-3.8.7L6.6 13z"/>'),
     hint: "Click the object. Right-click, Alt-click or − marks background." },
@@ -36,6 +37,14 @@ const EYE_SHUT = icon('<path d="M1.5 8S4 3.5 8 3.5 14.5 8 14.5 8 12 12.5 8 12.5 
 const ADD = icon('<path d="M8 3v10M3 8h10"/>');
 const CROSS = icon('<path d="M4.5 4.5l7 7M11.5 4.5l-7 7"/>');
 const SAVE = icon('<path d="M8 2.5v7.5M5 7.2L8 10l3-2.8M2.5 13.5h11"/>');
+const COMPARE = icon('<path d="M2 3.5h5v9H2zM9 3.5h5v9H9z"/>');
+const OUTLINE = icon('<circle cx="8" cy="8" r="5.5" stroke-dasharray="2.6 1.8"/>');
+/** What a step of the history added. */
+const STEP_KINDS = {
+  ...Object.fromEntries(TOOLS.filter((tool) => tool.kind).map((tool) => [tool.kind, { name: tool.label, icon: tool.icon }])),
+  several: { name: "Several prompts", icon: icon('<path d="M4 8h.01M8 8h.01M12 8h.01" stroke-width="2.6"/>') },
+  clear: { name: "Cleared", icon: ACTIONS[2].icon },
+};
 const SHORTCUTS = [
   ["C  B  S  L  H", "click, box, brush, lasso, move"],
   ["X", "object / background (+ / −)"],
@@ -45,6 +54,9 @@ const SHORTCUTS = [
   ["N   1 … 9", "new object, switch object"],
   ["+  −  0", "zoom in, out, fit"],
   ["M", "hide or show masks"],
+  ["T", "hide or show the ground truth's outline"],
+  ["V   K", "next method, all methods side by side"],
+  ["Tab to the steps", "← → show a step's mask, Enter goes back to it"],
   ["Arrows", "move the keyboard's cursor (Shift: further)"],
   ["Enter", "click there; set a corner; start or end a stroke; a lasso's corner"],
   ["Esc", "drop what is being drawn; close this help"],
@@ -53,3 +65,5 @@ const SHORTCUTS = [
 const TAP_SLACK = 10; // CSS pixels that a finger may slip while it taps
 const KIND_NAMES = { click: "clicks", box: "boxes", stroke: "brush strokes", contour: "contours" };
 const SLOW = 200; // milliseconds after which a running method is shown
+const GOOD_ENOUGH = 0.85; // IoU; papers count the clicks until it is reached
+const KEPT_MASKS = 100;

@@ -7,6 +7,8 @@ const ZOOM_MAX = 32;
 // Positive and negative prompts differ in colour, and in sign for those who do not see the colours.
 const POSITIVE = "#0072b2";
 const NEGATIVE = "#d55e00";
+const DERIVED = "#cc79a7"; // what a method was told in other words
+const TRUTH = "#f0e442";
 
 /** Image pixels to CSS pixels of the canvas: css = image * scale + offset. */
 class Viewport {
@@ -79,7 +81,7 @@ class Viewport {
  * @param {DataView} view uint32 positions at which the mask, read row by row, changes
  * @param {number} width of the image
  * @param {[number, number, number]} color
- * @returns {{tint: HTMLCanvasElement | null, left: number, top: number, contour: Path2D}}
+ * @returns {{tint: HTMLCanvasElement | null, left: number, top: number, contour: Path2D, color: string}}
  */
 function paintMask(view, width, [r, g, b]) {
   const runs = new Uint32Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
@@ -196,7 +198,10 @@ function paintScene(canvas, scene) {
     const active = scene.masks.get(scene.active);
     if (active) overlay(context, scene, active, 1);
   }
+  if (scene.truth) dashedContour(context, scene, scene.truth, TRUTH, [6, 4]);
+  if (scene.derived?.shape) dashedContour(context, scene, scene.derived.shape, DERIVED, [1.5, 3.5]);
   context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  if (scene.derived) paintDerived(context, view, scene.derived);
   paintPrompts(context, view, scene.prompts);
   for (const draft of scene.drafts) paintPrompts(context, view, draft);
   if (scene.cursor) paintCursor(context, view, scene);
@@ -217,6 +222,67 @@ function overlay(context, { viewport: view, ratio, opacity }, mask, strength) {
     context.stroke(mask.contour);
   }
   context.globalAlpha = 1;
+}
+
+/** A mask's contour as a dashed line, thinner than an answer's. */
+function dashedContour(context, { viewport: view, ratio }, mask, color, dash) {
+  const unit = ratio * view.scale;
+  context.setTransform(unit, 0, 0, unit, ratio * view.x, ratio * view.y);
+  context.lineCap = "butt";
+  for (const [width, stroke, pattern] of [[LINE + 1, "rgba(0, 0, 0, 0.6)", []], [LINE - 0.25, color, dash]]) {
+    context.setLineDash(pattern.map((length) => length / view.scale));
+    Object.assign(context, { lineWidth: width / view.scale, strokeStyle: stroke });
+    context.stroke(mask.contour);
+  }
+  context.setLineDash([]);
+}
+
+/** What a method was told in other words: as the prompts, but thin, hollow and dotted. */
+function paintDerived(context, view, { clicks = [], box = null, strokes = [], contour = null }) {
+  const dotted = (points) => {
+    outline(context, view, points, LINE + 1, "rgba(0, 0, 0, 0.6)", []);
+    outline(context, view, points, LINE - 0.25, DERIVED, [1.5, 3.5]);
+  };
+  if (box) {
+    const [x0, y0, x1, y1] = box;
+    dotted([[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]]);
+  }
+  if (contour) dotted([...contour, contour[0]]);
+  for (const { points } of strokes) dotted(points);
+  for (const [ix, iy, positive] of clicks) {
+    const [x, y] = view.toCanvas(ix, iy);
+    for (const [width, color] of [[4, "rgba(255, 255, 255, 0.9)"], [1.75, positive ? POSITIVE : NEGATIVE]]) {
+      Object.assign(context, { lineWidth: width, strokeStyle: color });
+      context.beginPath();
+      context.arc(x, y, 5.5, 0, 2 * Math.PI);
+      signAt(context, x, y, 2.75, positive);
+      context.stroke();
+    }
+  }
+}
+
+function signAt(context, x, y, reach, positive) {
+  context.moveTo(x - reach, y);
+  context.lineTo(x + reach, y);
+  if (!positive) return;
+  context.moveTo(x, y - reach);
+  context.lineTo(x, y + reach);
+}
+
+/** A small copy of the scene with another answer: the same part of the image, seen from farther. */
+function paintTile(canvas, width, { viewport, ratio, backdrop, opacity, hidden, truth }, answer) {
+  const shrink = width / viewport.boxWidth;
+  const height = Math.round(viewport.boxHeight * shrink);
+  canvas.style.height = `${height}px`;
+  Object.assign(canvas, { width: Math.round(width * ratio), height: Math.round(height * ratio) }); // clears it
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(backdrop.canvas, 0, 0, canvas.width, canvas.height);
+  const view = new Viewport(viewport.width, viewport.height);
+  Object.assign(view, { boxWidth: width, boxHeight: height, scale: viewport.scale * shrink, x: viewport.x * shrink, y: viewport.y * shrink });
+  const small = { viewport: view, ratio, opacity };
+  if (answer?.mask && !hidden) overlay(context, small, answer.mask, 1);
+  if (truth) dashedContour(context, small, truth, TRUTH, [4, 3]);
 }
 
 /** Paint prompts in the form in which Python describes them. */
@@ -258,12 +324,7 @@ function paintClick(context, x, y, positive) {
   Object.assign(context, { lineWidth: 2, strokeStyle: "#ffffff" });
   context.stroke();
   context.beginPath();
-  context.moveTo(x - 3.5, y);
-  context.lineTo(x + 3.5, y);
-  if (positive) {
-    context.moveTo(x, y - 3.5);
-    context.lineTo(x, y + 3.5);
-  }
+  signAt(context, x, y, 3.5, positive);
   context.stroke();
 }
 
