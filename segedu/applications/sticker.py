@@ -92,7 +92,9 @@ def smooth_distance(mask: NDArray[np.bool_]) -> Plane:
     without = cv2.distanceTransform(other, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     # OpenCV measures to the nearest centre on the other side; the outline runs between the two.
     distance = np.where(mask, 0.5 - within, without - 0.5).astype(np.float32)
-    return cv2.GaussianBlur(distance, (0, 0), STAIRS).astype(np.float32)
+    smooth = cv2.GaussianBlur(distance, (0, 0), STAIRS)
+    # Parts a pixel or two thin would be smoothed away.
+    return np.where(mask, np.minimum(smooth, 0), smooth).astype(np.float32)
 
 
 def _coverage(distance: Plane, at: float = 0.0) -> Plane:
