@@ -102,9 +102,9 @@ def test_tiny_objects(shape):
 
 
 def test_defaults_scale_with_the_object():
-    small, large = disk(10), disk(50)
+    small, large = disk(10), disk(150, 340)
     a, b = sticker(picture(small), small), sticker(picture(large), large)
-    assert (b.shape[0] - 100) > 1.5 * (a.shape[0] - 20)
+    assert (b.shape[0] - 300) > 3 * (a.shape[0] - 20)
 
 
 def test_distance_is_the_disks_own():
