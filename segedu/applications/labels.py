@@ -117,22 +117,42 @@ class LabelFile:
     def __len__(self) -> int:
         return len(self._annotations)
 
-    def count(self, file_name: str) -> int:
-        """How many labels an image has."""
+    def size(self, file_name: str) -> tuple[int, int] | None:
+        """An image's (H, W), as it was when it was labelled; None where it was not."""
         image = self._images.get(file_name)
-        return sum(a["image_id"] == image["id"] for a in self._annotations.values()) if image else 0
+        return None if image is None else (int(image["height"]), int(image["width"]))
 
     def labels(self, file_name: str) -> list[Label]:
         """An image's labels, in the order in which they came."""
+        return [self._label(a) for a in self._of(file_name)]
+
+    def categories_of(self, file_name: str) -> list[str]:
+        """The categories of an image's labels, in the order in which they came."""
+        return [self._categories[a["category_id"]]["name"] for a in self._of(file_name)]
+
+    def images_with_labels(self) -> set[str]:
+        """Names of the images that have at least one."""
+        ids = {a["image_id"] for a in self._annotations.values()}
+        return {name for name, image in self._images.items() if image["id"] in ids}
+
+    def _of(self, file_name: str) -> list[Entry]:
         image = self._images.get(file_name)
-        mine = [a for a in self._annotations.values() if image and a["image_id"] == image["id"]]
-        return [self._label(a) for a in mine]
+        return [a for a in self._annotations.values() if image and a["image_id"] == image["id"]]
 
     def is_labelled(self, file_name: str) -> bool:
         """Whether somebody said that all of the image is labelled."""
         return bool(self._images.get(file_name, {}).get("labelled", False))
 
     # Changes: all on the disk when the call returns; where it raises, nothing has changed
+
+    def add_category(self, name: str) -> None:
+        """Have another category, to be written with the next change; none that is there already.
+
+        Raises:
+            ValueError: the name is empty.
+        """
+        with self._lock:
+            self._category(*checked_names([name]))
 
     def add(
         self, file_name: str, category: str, mask: NDArray[np.bool_], prompts: Prompts | None = None

@@ -74,7 +74,8 @@ def test_what_was_said_is_there_again(path, segmentation):
     assert not other.prompts
     assert again.is_labelled("a.png") and again.is_labelled("empty.png")
     assert not again.is_labelled("new.png") and again.labels("new.png") == []
-    assert again.count("a.png") == len(again) == 2
+    assert len(again) == 2 and again.categories_of("a.png") == ["dog", "cat"]
+    assert again.images_with_labels() == {"a.png"} and again.size("empty.png") == SIZE
     before = path.read_bytes()
     again.set_labelled("a.png", SIZE)  # as it is
     assert path.read_bytes() == before
