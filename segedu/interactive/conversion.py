@@ -49,6 +49,7 @@ DOT = 2.0  # radius in pixels of the stroke that a click becomes
 
 Region = NDArray[np.bool_]
 Shape = tuple[int, int]
+Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,13 @@ def convert(prompts: Prompts, method: InteractiveMethod, shape: Shape) -> Conver
             if not (masks and rule.mask):
                 said = replace(said, previous_mask=None)
             derived = _joined(derived, said)
-    return Conversion(_joined(derived, _without(prompts, foreign)), derived, frozenset(foreign))
+    own = _without(prompts, foreign)
+    if own.box is not None and derived.box is not None:  # inside the box and inside the contour
+        derived = replace(derived, box=_overlap(own.box, derived.box))
+        own = own if derived.box is None else replace(own, box=None)
+    if own.contour is not None:
+        derived = replace(derived, contour=None)
+    return Conversion(_joined(derived, own), derived, foreign)
 
 
 def _rules_for(method: InteractiveMethod) -> Mapping[PromptKind, Rule]:
@@ -149,6 +156,12 @@ def _without(prompts: Prompts, kinds: frozenset[PromptKind]) -> Prompts:
         contour=None if "contour" in kinds else prompts.contour,
         previous_mask=prompts.previous_mask,
     )
+
+
+def _overlap(a: Box, b: Box) -> Box | None:
+    """What two boxes share; None where they do not meet."""
+    x0, y0, x1, y1 = max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])
+    return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
 
 
 def _joined(first: Prompts, second: Prompts) -> Prompts:
@@ -234,7 +247,7 @@ def around(region: Region, count: int = AROUND) -> list[tuple[float, float]]:
 # The rules
 
 
-def box_region(box: tuple[float, float, float, float], shape: Shape) -> Region:
+def box_region(box: Box, shape: Shape) -> Region:
     """Pixels whose middle lies in a box."""
     x0, y0, x1, y1 = box
     rows, columns = np.arange(shape[0])[:, None] + 0.5, np.arange(shape[1])[None] + 0.5

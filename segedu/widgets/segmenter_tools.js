@@ -56,11 +56,13 @@ const SHORTCUTS = [
   ["M", "hide or show masks"],
   ["T", "hide or show the ground truth's outline"],
   ["V   K", "next method, all methods side by side"],
-  ["Tab to the steps", "← → show a step's mask, Enter goes back to it"],
+  ["Tab   ←  →", "on to the steps: show a step's mask, Enter goes back to it"],
   ["Arrows", "move the keyboard's cursor (Shift: further)"],
   ["Enter", "click there; set a corner; start or end a stroke; a lasso's corner"],
   ["Esc", "drop what is being drawn; close this help"],
   ["?", "this help"],
+  ["Fingers", "tap to click; two of them move and zoom"],
+  ["A dot", "on a tool: the method does not take it, and what it is given instead is drawn thin and dotted"],
 ];
 const TAP_SLACK = 10; // CSS pixels that a finger may slip while it taps
 const KIND_NAMES = { click: "clicks", box: "boxes", stroke: "brush strokes", contour: "contours" };

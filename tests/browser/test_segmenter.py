@@ -363,7 +363,9 @@ class Limited(Disk):
             raise ValueError("two clicks are too few, three were fine")
         self.delay = 0.0
         return super().predict(prompts)
-segmenter = Segmenter(image, Limited())
+class Boxes(Disk):
+    accepts = frozenset({"box"})
+segmenter = Segmenter(image, methods={"Limited": Limited(), "Boxes": Boxes()})
 segmenter
 """
 
@@ -374,15 +376,27 @@ def test_greyed_tools_progress_and_errors(lab: Lab) -> None:
         page = notebook.page
         canvas = Canvas(notebook, WIDTH, HEIGHT)
         box = canvas.root.locator("[data-id=box]")
-        assert box.get_attribute("aria-disabled") == "true"
         title = box.get_attribute("title") or ""
-        assert "Limited does not take boxes" in title and "It takes clicks" in title
-        box.click(force=True)
-        assert box.get_attribute("aria-pressed") == "false"
+        assert "Limited does not take boxes: it is given a click" in title
+        assert box.get_attribute("aria-disabled") == "false", "marked, not greyed"
+
+        # What nothing can be made of is greyed.
+        canvas.root.get_by_label("Method", exact=True).select_option("Boxes")
+        canvas.painted(1)
+        brush = canvas.root.locator("[data-id=stroke]")
+        assert brush.get_attribute("aria-disabled") == "true"
+        title = brush.get_attribute("title") or ""
+        assert "Boxes does not take brush strokes" in title and "It takes boxes" in title
+        brush.click(force=True)
+        assert brush.get_attribute("aria-pressed") == "false"
+        canvas.canvas.focus()
+        page.keyboard.press("v")
+        canvas.painted(2)
+        assert notebook.python("segmenter.method_name") == "Limited"
 
         busy = canvas.root.locator(".sg-busy")
         canvas.click(50, 50)
-        canvas.painted(1)
+        canvas.painted(3)
         assert not busy.is_visible()
         notebook.execute("segmenter.method.delay = 1.0")
         canvas.click(60, 50)
@@ -394,7 +408,7 @@ def test_greyed_tools_progress_and_errors(lab: Lab) -> None:
         assert canvas.is_tinted(50, 54), "nothing is lost"
         notebook.execute("segmenter.method.delay = 0.0")
         canvas.click(70, 50)
-        canvas.painted(3)
+        canvas.painted(5)
         assert not alert.is_visible() and canvas.is_tinted(70, 54)
 
         # Set from Python, seen in the browser.

@@ -109,6 +109,16 @@ def test_a_contour_becomes_a_box_a_click_and_a_mask() -> None:
     np.testing.assert_array_equal(found.previous_mask, inside_contour(DIAMOND, SHAPE))
 
 
+def test_a_box_and_a_contour_mean_what_lies_in_both() -> None:
+    method = Taking("click", "box")
+    both = convert(Prompts(box=(0, 0, 50, 80), contour=DIAMOND), method, SHAPE)
+    assert both.prompts.box == both.derived.box == (30, 10, 50, 70)
+    apart = convert(Prompts(box=(0, 0, 20, 80), contour=DIAMOND), method, SHAPE)
+    assert apart.prompts.box == (0, 0, 20, 80) and apart.derived.box is None
+    lasso = convert(Prompts(box=(0, 0, 20, 80), contour=DIAMOND), Taking("contour"), SHAPE)
+    assert lasso.prompts.contour is not None and lasso.derived.contour is None
+
+
 def test_a_previous_mask_is_not_replaced() -> None:
     previous = np.zeros(SHAPE, bool)
     previous[3:9, 3:9] = True
