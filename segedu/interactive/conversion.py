@@ -4,14 +4,15 @@ A method says which kinds it takes (`accepts`) and whether it goes on from a mas
 (`uses_previous_mask`). Whatever else the user draws is said in other words here:
 
     box, contour -> each other: the box's corners, the box around the contour
-                 -> clicks: one where the region is deepest, negative ones outside of it, and the
-                    region itself as a mask to begin from, where the method takes one
+                 -> clicks: some deep in the region, negative ones outside of it, and the region
+                    itself (of a box, the ellipse in it) as a mask to begin from, where the method
+                    takes one
     stroke       -> clicks on it, well apart
     click        -> a stroke as small as a dot
 
-One click in the middle and others outside the corners is the guidance of S. Zhang et al.,
-"Interactive Object Segmentation with Inside-Outside Guidance" (IOG), CVPR 2020, section 3.1. Where
-a region is deepest the robot of the NoC benchmark clicks too (see `clicks`).
+Clicks inside and others outside the corners are the guidance of S. Zhang et al., "Interactive
+Object Segmentation with Inside-Outside Guidance" (IOG), CVPR 2020, section 3.1. Where a region is
+deepest the robot of the NoC benchmark clicks too (see `clicks`).
 
 A click or a stroke does not say how far the object reaches, so neither becomes a box or a contour:
 `conversions` leaves out what cannot be said.
@@ -43,6 +44,8 @@ from segedu.interactive.protocol import (
 OUTSIDE = 0.06  # of the region's extent: how far outside the negative clicks lie
 LEAST_OUTSIDE = 2.0  # pixels; a click nearer than this might still be the object's
 AROUND = 4  # negative clicks around a region
+INSIDE = 3  # positive clicks in it, at most
+APART_INSIDE = 0.1  # of the region's extent, between them
 APART = 5.0  # clicks on a stroke lie so many of its radii apart
 MOST = 4  # clicks on one stroke
 DOT = 2.0  # radius in pixels of the stroke that a click becomes
@@ -216,6 +219,12 @@ def spread(region: Region, apart: float, most: int) -> list[tuple[float, float]]
     return [(float(x), float(y)) for x, y in candidates[chosen]]
 
 
+def _extent(region: Region) -> float:
+    """Diagonal in pixels of the box around a region; 0 where it is empty."""
+    rows, columns = np.nonzero(region)
+    return float(np.hypot(np.ptp(rows) + 1, np.ptp(columns) + 1)) if len(rows) else 0.0
+
+
 def around(region: Region, count: int = AROUND) -> list[tuple[float, float]]:
     """Points (x, y) just outside a region, well apart; none where the image leaves no room.
 
@@ -225,8 +234,7 @@ def around(region: Region, count: int = AROUND) -> list[tuple[float, float]]:
     rows, columns = np.nonzero(region)
     if len(rows) == 0:
         return []
-    extent = np.hypot(np.ptp(rows) + 1, np.ptp(columns) + 1)
-    margin = max(LEAST_OUTSIDE, OUTSIDE * float(extent))
+    margin = max(LEAST_OUTSIDE, OUTSIDE * _extent(region))
     away = cv2.distanceTransform((~region).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     for reach in (margin, LEAST_OUTSIDE):
         ring = np.argwhere((away >= reach) & (away < reach + 1.5))[:, ::-1] + 0.5
@@ -254,22 +262,34 @@ def box_region(box: Box, shape: Shape) -> Region:
     return (rows > y0) & (rows < y1) & (columns > x0) & (columns < x1)
 
 
-def _region_as_clicks(region: Region) -> Prompts:
-    """One click inside, others outside, and the region as a mask to begin from."""
-    inside = deepest(region)
-    outside = [Click(x, y, positive=False) for x, y in around(region)]
-    clicks = () if inside is None else (inside, *outside)
-    return Prompts(clicks=clicks, previous_mask=region if inside is not None else None)
+def ellipse_region(box: Box, shape: Shape) -> Region:
+    """Pixels whose middle lies in the ellipse that a box encloses."""
+    x0, y0, x1, y1 = box
+    rows, columns = np.arange(shape[0])[:, None] + 0.5, np.arange(shape[1])[None] + 0.5
+    across = (columns - (x0 + x1) / 2) / (x1 - x0)
+    down = (rows - (y0 + y1) / 2) / (y1 - y0)
+    return np.asarray(across**2 + down**2 <= 0.25)
+
+
+def _region_as_clicks(likely: Region, whole: Region) -> Prompts:
+    """Clicks inside where the object is likely, others outside the whole region where it is surely
+    not, and the likely part as a mask to begin from.
+    """
+    inside = [Click(x, y) for x, y in spread(likely, APART_INSIDE * _extent(likely), INSIDE)]
+    outside = [Click(x, y, positive=False) for x, y in around(whole)] if inside else []
+    return Prompts(clicks=(*inside, *outside), previous_mask=likely if inside else None)
 
 
 def _box_as_clicks(prompts: Prompts, shape: Shape) -> Prompts:
     assert prompts.box is not None
-    return _region_as_clicks(box_region(prompts.box, shape))
+    whole, likely = box_region(prompts.box, shape), ellipse_region(prompts.box, shape)
+    return _region_as_clicks(likely if likely.any() else whole, whole)
 
 
 def _contour_as_clicks(prompts: Prompts, shape: Shape) -> Prompts:
     assert prompts.contour is not None
-    return _region_as_clicks(inside_contour(prompts.contour, shape))
+    region = inside_contour(prompts.contour, shape)
+    return _region_as_clicks(region, region)
 
 
 def _box_as_contour(prompts: Prompts, shape: Shape) -> Prompts:
@@ -320,12 +340,12 @@ _BOX: frozenset[PromptKind] = frozenset({"box"})
 _MASK = ", and its inside as a mask to begin from"
 RULES = (
     Rule("box", frozenset({"contour"}), "a contour through its corners", _box_as_contour),
-    Rule("box", _CLICK, "a click in its middle and others outside its corners", _box_as_clicks,
-         ", and its inside as a mask to begin from"),
+    Rule("box", _CLICK, "clicks deep inside and others outside its corners", _box_as_clicks,
+         ", and the ellipse in it as a mask to begin from"),
     Rule("contour", _BOX | _CLICK, "the box around it and a click where it is deepest",
          _contour_as_box_and_click, _MASK),
     Rule("contour", _BOX, "the box around it", _contour_as_box),
-    Rule("contour", _CLICK, "a click where it is deepest and others outside of it",
+    Rule("contour", _CLICK, "clicks deep inside and others outside of it",
          _contour_as_clicks, _MASK),
     Rule("stroke", _CLICK, "clicks along it", _strokes_as_clicks),
     Rule("click", frozenset({"stroke"}), "small strokes", _clicks_as_strokes),

@@ -1,6 +1,6 @@
 // The click widget's controls: tools, objects, keyboard, touch. Python puts in front
-// of this file: segmenter_tools.js (what tools and keys there are), segmenter_view.js (painting) and
-// segmenter_panels.js (objects, steps, comparison).
+// of this file: segmenter_tools.js (what tools and keys there are), segmenter_view.js (painting),
+// segmenter_panels.js (objects, steps, comparison) and segmenter_page.js (the elements).
 
 const SHIELD = "data-lm-suppress-shortcuts"; // Lumino's: JupyterLab's shortcuts stay out
 
@@ -28,10 +28,10 @@ class SegmenterView {
       brush: Math.max(2, Math.round(longest / 60)), opacity: DEFAULT_OPACITY, hidden: false,
       masks: new Map(), truths: new Map(), showTruth: false, preview: null, image: null, drafts: [], pending: [], draft: null, pointers: new Map(),
       cursor: { at: this.state.size.map((v) => v / 2), keyboard: false, inside: false },
-      event: this.state.event, sent: new Map(), timer: null, frame: null, cleanup: [],
+      event: this.state.event, sent: new Map(), timer: null, panels: null, frame: null, cleanup: [],
     });
     this.answers = new AnswerMasks((ids) => this.tell({ type: "fetch", ids }), this.state.size[0], () => this.draw());
-    this.build();
+    Object.assign(this, buildPage(this));
     this.loadImage();
     this.readMasks();
     this.listen();
@@ -45,73 +45,6 @@ class SegmenterView {
   }
 
   // The page
-
-  build() {
-    this.root.classList.add("segedu-segmenter");
-    this.buttons = new Map();
-    const button = (id, label, html, key, act) => {
-      const node = element("button", { type: "button", class: "sg-button", "data-id": id, "aria-label": label,
-        title: key ? `${label} (${key.toUpperCase()})` : label, html,
-        onclick: () => node.getAttribute("aria-disabled") !== "true" && act() });
-      this.buttons.set(id, node);
-      return node;
-    };
-    const group = (label, ...nodes) => element("div", { class: "sg-group", role: "group", "aria-label": label }, ...nodes);
-    const tools = TOOLS.map((tool) => button(tool.id, tool.label, `${tool.icon}<span>${tool.label}</span>`, tool.key, () => this.choose(tool.id)));
-    const signs = [
-      button("positive", "Mark the object", `${SIGNS.positive}<span>Object</span>`, "x", () => this.sign(true)),
-      button("negative", "Mark the background", `${SIGNS.negative}<span>Background</span>`, "x", () => this.sign(false)),
-    ];
-    const actions = ACTIONS.map((action) => button(action.id, action.label, action.icon, action.key, () => this.send({ type: action.id })));
-    const zooms = [
-      button("out", "Zoom out", ZOOMS.out, "-", () => this.zoom(1 / 1.5)),
-      button("fit", "Fit the image", ZOOMS.fit, "0", () => this.fit()),
-      button("in", "Zoom in", ZOOMS.in, "+", () => this.zoom(1.5)),
-    ];
-    this.brushSlider = element("input", { type: "range", min: 1, max: 60, value: this.brush, "aria-label": "Brush radius in pixels",
-      oninput: (e) => { this.brush = Number(e.target.value); this.draw(); } });
-    this.opacitySlider = element("input", { type: "range", min: 0, max: 1, step: 0.05, value: this.opacity, "aria-label": "Mask opacity",
-      oninput: (e) => { this.opacity = Number(e.target.value); this.draw(); } });
-    this.brushGroup = element("label", { class: "sg-slider", title: "Size of the brush ([ and ])" }, "Size", this.brushSlider);
-    const look = [
-      element("label", { class: "sg-slider", title: "Opacity of the masks" }, this.opacitySlider),
-      button("hide", "Hide or show the masks", EYE, "m", () => this.toggleMasks()),
-      button("help", "Keyboard shortcuts", "?", "?", () => this.toggleHelp()),
-    ];
-    this.canvas = element("canvas", { class: "sg-canvas", tabindex: 0, role: "application",
-      "aria-label": "Image. Arrows move the cursor, Enter places a prompt, question mark lists the keys." });
-    this.help = element("div", { class: "sg-help", role: "dialog", "aria-label": "Keyboard shortcuts", hidden: true },
-      element("h4", {}, "Keys, while the image has the focus"),
-      element("dl", {}, ...SHORTCUTS.flatMap(([keys, what]) => [element("dt", {}, keys), element("dd", {}, what)])));
-    this.spinnerText = element("span");
-    this.spinner = element("div", { class: "sg-busy", role: "status", hidden: true }, element("i"), this.spinnerText);
-    this.legend = element("div", { class: "sg-legend", hidden: true });
-    this.hint = element("div", { class: "sg-hint" });
-    this.alert = element("div", { class: "sg-alert", role: "alert", hidden: true });
-    this.stage = element("div", { class: "sg-stage" }, this.canvas, this.hint, this.legend, this.spinner, this.alert, this.help);
-    this.list = new ObjectList((message) => this.send(message), () => this.canvas.focus({ preventScroll: true }));
-    this.steps = new HistoryStrip((step) => this.look(step), (step) => this.send({ type: "goto", step }));
-    this.truth = new TruthPanel(button("truth", "Outline of the ground truth", OUTLINE, "t", () => this.toggleTruth()));
-    this.picker = element("select", { class: "sg-select", "aria-label": "Method", title: "Method (V: the next one)",
-      onchange: (e) => this.send({ type: "method", name: e.target.value }) });
-    this.comparison = new ComparePanel((name) => this.send({ type: "method", name }), this.answers);
-    this.methods = element("div", { class: "sg-methods" }, element("div", { class: "sg-title" }, "Method"), this.picker,
-      button("compare", "All methods side by side", `${COMPARE}<span>Compare</span>`, "k", () => this.compare()));
-    const files = element("div", { class: "sg-files" },
-      ...[["coco", "COCO JSON"], ["mask", "Mask PNG"], ["cutout", "Cut-out PNG"]].map(([what, label]) =>
-        button(`export-${what}`, `Save as ${label}`, `${SAVE}<span>${label}</span>`, "", () => this.send({ type: "export", what }))));
-    this.side = element("div", { class: "sg-side" }, this.methods,
-      element("div", { class: "sg-title" }, "Objects", button("add", "New object", ADD, "n", () => this.send({ type: "add" }))),
-      this.list.node, this.truth.node, element("div", { class: "sg-title" }, "Save"), files);
-    this.status = element("span", { role: "status", "aria-live": "polite" });
-    this.scaleNote = element("span", { class: "sg-scale" });
-    this.root.replaceChildren(
-      element("div", { class: "sg-toolbar", role: "toolbar", "aria-label": "Segmentation tools" },
-        group("Tool", ...tools), group("Sign", ...signs), this.brushGroup, group("History", ...actions),
-        group("Zoom", ...zooms), element("div", { class: "sg-group sg-look" }, ...look)),
-      element("div", { class: "sg-body" }, this.stage, this.side), this.steps.node, this.comparison.node,
-      element("div", { class: "sg-status" }, this.status, this.scaleNote));
-  }
 
   async loadImage() {
     const bytes = this.model.get("_image");
@@ -144,7 +77,7 @@ class SegmenterView {
     const observer = new ResizeObserver(() => this.resize());
     observer.observe(this.stage);
     this.cleanup.push(() => observer.disconnect(), () => this.model.off("change:_state", changed),
-      () => this.model.off("msg:custom", message), () => clearTimeout(this.timer), () => cancelAnimationFrame(this.frame));
+      () => this.model.off("msg:custom", message), () => clearTimeout(this.timer), () => clearTimeout(this.panels), () => cancelAnimationFrame(this.frame));
   }
 
   resize() {
@@ -168,7 +101,7 @@ class SegmenterView {
     this.readMasks();
     this.pending = this.pending.filter(({ event }) => event > this.state.event);
     this.update();
-    this.paint(); // now, not in the next frame: an answer is waited for
+    this.paint(); // now, not in the next frame: an answer is waited for; the panels can wait
   }
 
   readMasks() {
@@ -200,9 +133,11 @@ class SegmenterView {
     setTimeout(() => URL.revokeObjectURL(url), 10_000);
   }
 
-  /** Bring the controls in line with the state, then paint and tell when it is on the screen. */
+  /** Bring the controls in line with the state, and soon the panels, then paint. */
   update() {
     const { state } = this;
+    clearTimeout(this.panels);
+    this.panels = setTimeout(() => this.updatePanels());
     for (const tool of TOOLS) {
       const node = this.buttons.get(tool.id);
       this.enable(tool.id, this.takes(tool));
@@ -223,14 +158,19 @@ class SegmenterView {
     this.brushGroup.hidden = this.tool !== "stroke";
     this.hint.textContent = TOOLS.find((tool) => tool.id === this.tool).hint;
     this.canvas.dataset.tool = this.tool;
-    this.list.update(state);
-    this.steps.update(state);
-    this.truth.update(state);
     this.buttons.get("truth").setAttribute("aria-pressed", this.showTruth);
-    this.listMethods();
-    this.comparison.update(state);
     this.describe();
     this.waitOrNot();
+    this.draw();
+  }
+
+  /** What stands around the canvas. */
+  updatePanels() {
+    this.list.update(this.state);
+    this.steps.update(this.state);
+    this.truth.update(this.state);
+    this.listMethods();
+    this.comparison.update(this.state);
     this.draw();
   }
 
@@ -506,7 +446,7 @@ class SegmenterView {
 
   key(event) {
     if (isForeign(event)) return;
-    if (event.target.tagName === "INPUT" && event.target.type !== "range") return;
+    if (event.target.tagName === "SELECT" || (event.target.tagName === "INPUT" && event.target.type !== "range")) return;
     const handled = this.press(event);
     if (handled) event.preventDefault();
     event.stopPropagation();

@@ -40,7 +40,8 @@ from segedu.widgets.segmenter_state import describe
 from segedu.widgets.segmenter_truth import Truths
 
 _HERE = Path(__file__).parent
-_FRONT_END = ("segmenter_tools.js", "segmenter_view.js", "segmenter_panels.js", "segmenter.js")
+_FRONT_END = [f"segmenter_{part}.js" for part in ("tools", "view", "panels", "page")]
+_FRONT_END.append("segmenter.js")
 
 
 class Segmenter(anywidget.AnyWidget):

@@ -87,19 +87,22 @@ class ObjectList {
 /** The steps so far: pointing at one shows its mask, clicking goes back to it. */
 class HistoryStrip {
   constructor(preview, go) {
-    Object.assign(this, { preview, go, content: "" });
+    Object.assign(this, { preview, go, contents: [] });
     this.node = element("div", { class: "sg-steps", role: "listbox", "aria-orientation": "horizontal", "aria-label": "Steps" });
   }
 
+  /** Only chips that changed are made anew. */
   update({ history, at, truth }) {
-    const content = JSON.stringify([history, at, truth]);
-    if (content === this.content) return;
-    this.content = content;
-    const focused = [...this.node.children].indexOf(document.activeElement);
+    const contents = history.map((step, i) => JSON.stringify([step, i + 1 === at, i + 1 > at, truth]));
+    if (contents.length && contents.join() === this.contents.join()) return;
+    const before = this.contents.length ? [...this.node.children] : [];
+    const focused = before.indexOf(document.activeElement);
+    const chips = history.map((step, i) => (contents[i] === this.contents[i] ? before[i] : this.chip(step, i + 1, at, truth)));
     const empty = element("span", { class: "sg-quiet" }, "Every prompt becomes a step here, with what it brought.");
-    this.node.replaceChildren(...(history.length ? history.map((step, i) => this.chip(step, i + 1, at, truth)) : [empty]));
-    if (focused >= 0) this.node.children[Math.min(focused, history.length - 1)]?.focus?.();
-    const present = this.node.children[at - 1];
+    this.node.replaceChildren(...(chips.length ? chips : [empty]));
+    this.contents = contents;
+    if (focused >= 0) chips[Math.min(focused, chips.length - 1)]?.focus();
+    const present = chips[at - 1];
     if (present) this.node.scrollLeft = present.offsetLeft - this.node.clientWidth + present.offsetWidth + 24;
   }
 
@@ -217,7 +220,10 @@ class ComparePanel {
     for (const tile of this.tiles.values()) {
       const answer = this.masks.get(tile.id, color);
       const width = tile.canvas.parentNode.clientWidth;
-      if (width) paintTile(tile.canvas, width, scene, answer);
+      const key = [width, scene.backdrop.key, scene.opacity, scene.hidden, Boolean(scene.truth), scene.active, tile.id, Boolean(answer)].join();
+      if (!width || key === tile.painted) continue;
+      tile.painted = key;
+      paintTile(tile.canvas, width, scene, answer);
     }
   }
 }
