@@ -2,7 +2,13 @@
 
 from segedu.interactive.clicks import Trace, click_through, next_click, noc
 from segedu.interactive.conversion import Conversion, conversions, convert
-from segedu.interactive.everything import EverythingOptions, FoundMask, segment_everything
+from segedu.interactive.everything import (
+    EverythingOptions,
+    EverythingStep,
+    FoundMask,
+    everything_steps,
+    segment_everything,
+)
 from segedu.interactive.grabcut import GrabCut, GrabCutState, grabcut_steps
 from segedu.interactive.protocol import (
     PROMPT_KINDS,
@@ -43,6 +49,7 @@ __all__ = [
     "Click",
     "Conversion",
     "EverythingOptions",
+    "EverythingStep",
     "FoundMask",
     "GrabCut",
     "GrabCutState",
@@ -60,6 +67,7 @@ __all__ = [
     "click_through",
     "conversions",
     "convert",
+    "everything_steps",
     "grabcut_steps",
     "next_click",
     "noc",

@@ -23,20 +23,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.ops import batched_nms
 
-from segedu.data.coco import decode_segmentation, encode_mask
+from segedu.data.coco import decode_segmentation
 from segedu.images import as_uint8, auto_device
+from segedu.interactive.everything_masks import (
+    as_rle,
+    inclusive_box,
+    is_cut_off,
+    stability,
+    without_small_regions,
+)
 from segedu.interactive.sam import Frame
 from segedu.interactive.sam_decoder import AMBIGUOUS
 from segedu.interactive.sam_network import SegmentAnything
-
-EDGE = 20.0  # pixels: a box so near to its crop's border is cut off by it
 
 
 @dataclass(frozen=True)
@@ -129,56 +133,23 @@ def crop_boxes(
     return crops
 
 
-def stability(logits: NDArray[np.float32], offset: float) -> float:
-    """IoU of a mask cut at +offset and at -offset, (H, W); NaN where both are empty.
+@dataclass(frozen=True)
+class EverythingStep:
+    """What came of a few points of the grid.
 
-    One lies within the other, so the IoU is the ratio of their areas.
+    Attributes:
+        points: (P, 2), (x, y) in pixels of the image; none where a crop has just been encoded.
+        found: masks that are good and stable, of which several may be of the same thing.
+        crop: (x0, y0, x1, y1) in which was looked.
+        share: of all points that were asked so far, in [0, 1].
     """
-    inner, outer = np.count_nonzero(logits > offset), np.count_nonzero(logits > -offset)
-    return float(np.float32(inner) / np.float32(outer)) if outer else float("nan")
+
+    points: NDArray[np.float64]
+    found: list[FoundMask]
+    crop: tuple[int, int, int, int]
+    share: float
 
 
-def inclusive_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """First column, first row, last column, last row of a mask; zeros where it is empty."""
-    columns, rows = np.flatnonzero(mask.any(axis=0)), np.flatnonzero(mask.any(axis=1))
-    if len(rows) == 0:
-        return (0, 0, 0, 0)
-    return (int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1]))
-
-
-def is_cut_off(box: NDArray[Any], crop: NDArray[Any], image: NDArray[Any]) -> bool:
-    """True where a side of a box lies at its crop's border, but not at the image's."""
-    at_crop, at_image = np.abs(box - crop) <= EDGE, np.abs(box - image) <= EDGE
-    return bool((at_crop & ~at_image).any())
-
-
-def as_rle(mask: NDArray[np.bool_]) -> dict[str, Any]:
-    """COCO's run lengths, which go column by column; OpenCV transposes much faster than NumPy."""
-    return encode_mask(cv2.transpose(mask.view(np.uint8)).T)  # type: ignore[arg-type]
-
-
-def without_small_regions(mask: NDArray[np.bool_], area: int) -> tuple[NDArray[np.bool_], bool]:
-    """Fill holes smaller than an area, then remove islands that are; the largest island stays.
-
-    The second value says whether there were any, even if only the largest island, which stays.
-    """
-    found = False
-    for holes in (True, False):
-        looked_at = (mask ^ holes).view(np.uint8)
-        count, regions, stats, _ = cv2.connectedComponentsWithStats(looked_at, connectivity=8)
-        sizes = stats[1:, cv2.CC_STAT_AREA]
-        small = np.zeros(count, bool)
-        small[1:] = sizes < area
-        if not small.any():
-            continue
-        found = True
-        if not holes and small[1:].all():
-            small[1 + int(np.argmax(sizes))] = False
-        mask = mask ^ small[regions]
-    return mask, found
-
-
-@torch.inference_mode()
 def segment_everything(
     net: SegmentAnything,
     image: Any,
@@ -202,26 +173,46 @@ def segment_everything(
         The masks; those of one crop with falling predicted IoU.
     """
     options = replace(options or EverythingOptions(), **changes)
+    of_crops: dict[tuple[int, int, int, int], list[FoundMask]] = {}
+    for step in everything_steps(net, image, options, device=device, progress=progress):
+        of_crops.setdefault(step.crop, []).extend(step.found)
+    found: list[FoundMask] = []
+    for some in of_crops.values():
+        found += without_doubles(some, [f.predicted_iou for f in some], options.box_nms)
+    if len(of_crops) > 1:  # masks of smaller crops are preferred
+        sizes = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (f.crop for f in found)]
+        found = without_doubles(found, [1 / size for size in sizes], options.crop_nms)
+    if options.min_region:
+        found = _cleaned(found, options)
+    return found
+
+
+@torch.inference_mode()
+def everything_steps(
+    net: SegmentAnything,
+    image: Any,
+    options: EverythingOptions | None = None,
+    *,
+    device: str | torch.device = "auto",
+    progress: Callable[[float], None] | None = None,
+) -> Iterator[EverythingStep]:
+    """The same step by step, before doubles are removed; arguments as of `segment_everything`."""
+    options = options or EverythingOptions()
     pixels = as_uint8(image)
     net = net.to(where := auto_device(device)).eval()
     crops = crop_boxes(
         (pixels.shape[0], pixels.shape[1]), options.crop_layers, options.crop_overlap
     )
-    found: list[FoundMask] = []
     for i, (crop, layer) in enumerate(crops):
 
-        def report(share: float, done: int = i) -> None:
+        def report(share: float, done: int = i) -> float:
+            share = (done + share) / len(crops)
             if progress is not None:
-                progress((done + share) / len(crops))
+                progress(share)
+            return share
 
         n = options.points_per_side // options.crop_points_divisor**layer
-        found += _of_crop(net, pixels, crop, point_grid(n), options, where, report)
-    if len(crops) > 1:  # masks of smaller crops are preferred
-        sizes = [(x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in (f.crop for f in found)]
-        found = _without_doubles(found, [1 / size for size in sizes], options.crop_nms)
-    if options.min_region:
-        found = _cleaned(found, options)
-    return found
+        yield from _of_crop(net, pixels, crop, point_grid(n), options, where, report)
 
 
 def _of_crop(
@@ -231,19 +222,23 @@ def _of_crop(
     grid: NDArray[np.float64],
     options: EverythingOptions,
     device: torch.device,
-    report: Callable[[float], None],
-) -> list[FoundMask]:
+    report: Callable[[float], float],
+) -> Iterator[EverythingStep]:
     """Masks of one crop, in the image's coordinates."""
+
+    def halved(share: float) -> None:
+        report(share / 2)
+
     x0, y0, x1, y1 = crop
     frame = Frame((y1 - y0, x1 - x0), net.image_size, net.cell)
     inputs = frame.image_to_input(np.ascontiguousarray(pixels[y0:y1, x0:x1]), device)
-    prepared = net.prepare(net.encode(inputs, lambda share: report(share / 2)))
+    prepared = net.prepare(net.encode(inputs, halved))
+    yield EverythingStep(np.zeros((0, 2)), [], crop, report(0.5))
     points = grid * (x1 - x0, y1 - y0)
-    found: list[FoundMask] = []
     # A CPU's cache holds one prompt's image tokens; a GPU wants many at once.
     batch = 1 if device.type == "cpu" else options.points_per_batch
     for start in range(0, len(points), batch):
-        some = points[start : start + batch]
+        some, found = points[start : start + batch], []
         places = torch.from_numpy(frame.to_input(some).astype(np.float32)).to(device)
         labels = torch.ones(len(some), 1, dtype=torch.long, device=device)
         prompts, _ = net.prompts(places[:, None], labels)
@@ -257,8 +252,8 @@ def _of_crop(
             scores = guesses[good].cpu().numpy()
             for logit, (point, _), score in zip(chosen, which, scores, strict=True):
                 found += _judged(logit, some[point], float(score), crop, pixels, options)
-        report(0.5 + 0.5 * min(1, (start + batch) / len(points)))
-    return _without_doubles(found, [f.predicted_iou for f in found], options.box_nms)
+        share = report(0.5 + 0.5 * min(1, (start + batch) / len(points)))
+        yield EverythingStep(some + np.array([x0, y0]), found, crop, share)
 
 
 def frame_masks(frame: Frame, logits: Tensor) -> Iterator[NDArray[np.float32]]:
@@ -302,7 +297,7 @@ def _outside(box: NDArray[np.int64]) -> tuple[int, int, int, int]:
     return (x0, y0, x1 + 1, y1 + 1)
 
 
-def _without_doubles(
+def without_doubles(
     found: list[FoundMask], scores: list[float], threshold: float
 ) -> list[FoundMask]:
     """Of masks whose boxes overlap more than a threshold keep that of the highest score."""
@@ -325,4 +320,4 @@ def _cleaned(found: list[FoundMask], options: EverythingOptions) -> list[FoundMa
             box = _outside(np.array(inclusive_box(mask)))
             old = replace(old, rle=as_rle(mask), box=box, area=int(np.count_nonzero(mask)))
         cleaned.append(old)
-    return _without_doubles(cleaned, untouched, max(options.box_nms, options.crop_nms))
+    return without_doubles(cleaned, untouched, max(options.box_nms, options.crop_nms))

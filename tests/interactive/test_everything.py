@@ -17,11 +17,13 @@ from segedu.interactive.everything import (
     EverythingOptions,
     FoundMask,
     crop_boxes,
+    everything_steps,
     inclusive_box,
     is_cut_off,
     point_grid,
     segment_everything,
     stability,
+    without_doubles,
     without_small_regions,
 )
 from segedu.interactive.sam import SAM, Frame
@@ -147,6 +149,19 @@ def test_a_literal_version_says_the_same() -> None:
         assert ours.predicted_iou == pytest.approx(score, abs=1e-5)
         x0, y0, x1, y1 = ours.box
         assert mask[y0:y1, x0:x1].sum() == mask.sum() == ours.area
+
+
+def test_steps_are_what_is_drained() -> None:
+    net, image = blob_net(), picture((90, 128))
+    steps = list(everything_steps(net, image, EverythingOptions(points_per_side=4, **LOOSE)))
+    assert len(steps[0].points) == 0 and [s.share for s in steps] == sorted(s.share for s in steps)
+    asked = np.concatenate([step.points for step in steps])
+    np.testing.assert_allclose(asked, point_grid(4) * (128, 90))
+    for step in steps:
+        assert {f.point for f in step.found} <= {(float(x), float(y)) for x, y in step.points}
+    every = [f for step in steps for f in step.found]
+    kept = without_doubles(every, [f.predicted_iou for f in every], 0.7)
+    assert kept == segment_everything(net, image, points_per_side=4, **LOOSE)
 
 
 def test_found_masks_are_plain_data_and_progress_is_told() -> None:
