@@ -1,5 +1,6 @@
 """Widgets: the click canvas on which any interactive method segments, and the lectures' demos."""
 
+from segedu.widgets.applications import Labeller
 from segedu.widgets.demos import (
     atrous_explorer,
     attention_explorer,
@@ -14,6 +15,7 @@ from segedu.widgets.demos import (
 from segedu.widgets.segmenter import Segmenter
 
 __all__ = [
+    "Labeller",
     "Segmenter",
     "atrous_explorer",
     "attention_explorer",

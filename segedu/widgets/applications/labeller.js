@@ -1,5 +1,6 @@
 // The labeller's bar: images, categories, progress; and its keys, which the canvas does not get.
 
+const PATIENCE = 8000; // milliseconds without an answer
 const KEYS = [
   ["1 … 9", "accept the object as this category"],
   ["A", "accept it as the category before"],
@@ -21,12 +22,12 @@ function make(tag, attributes = {}, ...children) {
 
 class Bar {
   constructor(model, root) {
-    Object.assign(this, { model, root, event: model.get("_state").event ?? 0, file: null, dead: false, cleanup: [] });
+    Object.assign(this, { model, root, event: model.get("_state").event ?? 0, file: null, before: null, timer: null, cleanup: [] });
     root.classList.add("segedu-bar");
     this.build();
     const on = (name, handler) => { model.on(name, handler); this.cleanup.push(() => model.off(name, handler)); };
     on("change:_state", () => this.update());
-    on("comm_live_update", () => this.check());
+    on("comm_live_update", (live) => this.setDead(live?.comm_live === false)); // the kernel is shut down
     const key = (event) => this.key(event);
     window.addEventListener("keydown", key, { capture: true }); // before the canvas and JupyterLab
     this.cleanup.push(() => window.removeEventListener("keydown", key, { capture: true }));
@@ -59,17 +60,21 @@ class Bar {
   }
 
   send(message) {
-    if (this.dead) return;
     this.event += 1;
-    this.root.dataset.waiting = "true";
+    this.before = this.canvas;
     this.model.send({ ...message, event: this.event });
+    clearTimeout(this.timer); // a kernel that was killed does not tell: it does not answer
+    this.timer = setTimeout(() => this.setDead(true), PATIENCE);
   }
 
   update() {
     const state = this.model.get("_state");
     if (!state.file) return;
+    if (state.event >= this.event) {
+      clearTimeout(this.timer);
+      this.setDead(false);
+    }
     this.event = Math.max(this.event, state.event);
-    delete this.root.dataset.waiting;
     this.root.dataset.event = state.event;
     this.name.textContent = state.file;
     this.name.title = state.file;
@@ -83,7 +88,6 @@ class Bar {
     this.paint(state);
     if (this.file !== null && this.file !== state.file) this.followImage();
     this.file = state.file;
-    this.check();
   }
 
   listCategories({ categories, category }) {
@@ -154,7 +158,7 @@ class Bar {
 
   /** Another image has another canvas, which comes a little later: the keys go on there. */
   followImage() {
-    const before = this.canvas;
+    const { before } = this;
     const inside = this.scope?.contains(document.activeElement) || document.activeElement === document.body;
     if (!inside) return;
     const until = performance.now() + 5000;
@@ -167,7 +171,11 @@ class Bar {
 
   // Progress
 
-  paint({ ticks, count, at, labelled, total }) {
+  paint(state) {
+    if (state.file) this.paintTicks(state);
+  }
+
+  paintTicks({ ticks, count, at, labelled, total }) {
     const style = getComputedStyle(this.root);
     const [done, begun, open, now, bad] = ["--sb-done", "--sb-begun", "--sb-open", "--sb-text", "--sb-bad"].map((name) => style.getPropertyValue(name).trim());
     const ratio = window.devicePixelRatio || 1;
@@ -204,15 +212,15 @@ class Bar {
   }
 
   /** Without a kernel nothing is saved: say so. */
-  check() {
-    this.dead = this.model.comm_live === false;
-    this.root.classList.toggle("sb-dead", this.dead);
-    if (!this.dead) return;
+  setDead(dead) {
+    this.root.classList.toggle("sb-dead", dead);
+    if (!dead) return;
     const { output } = this.model.get("_state");
-    this.say(`The kernel has stopped. All that was accepted is in ${output}: run the cell again to go on.`, true, []);
+    this.say(`The kernel does not answer. All that was accepted is in ${output}; if the kernel has stopped, run the cell again to go on.`, true, []);
   }
 
   dispose() {
+    clearTimeout(this.timer);
     this.cleanup.forEach((undo) => undo());
   }
 }
@@ -220,7 +228,7 @@ class Bar {
 export default {
   render({ model, el }) {
     const bar = new Bar(model, el);
-    const observer = new ResizeObserver(() => bar.update());
+    const observer = new ResizeObserver(() => bar.paint(model.get("_state")));
     observer.observe(el);
     return () => { observer.disconnect(); bar.dispose(); };
   },

@@ -25,13 +25,14 @@ class LabellerBar(anywidget.AnyWidget):
     def __init__(self, labeller: Labeller) -> None:
         self._labeller = labeller
         self._events = 0  # of the page's events, the last one that the state reflects
+        self._doing = False  # something that the page asked for, and that it hears of at its end
         super().__init__()
         self.on_msg(self._receive)
 
     def show(self) -> None:
         """Show the labeller's state."""
         it = self._labeller
-        if not hasattr(it, "segmenter"):
+        if self._doing or not hasattr(it, "segmenter"):
             return
         done, total = it.progress
         labels = it.file.categories_of(it.image_name)
@@ -72,12 +73,15 @@ class LabellerBar(anywidget.AnyWidget):
             "previous": it.previous,
             "goto": lambda: it.go_to(it.names[int(message["at"])]),
         }
+        self._doing = True
         try:
             self._events = int(message.get("event", self._events))
             actions[message["type"]]()
         except Exception as error:  # the user reads it in the bar; the kernel has no reader
             known = isinstance(error, ValueError | OSError)
             it._say(str(error) if known else f"{type(error).__name__}: {error}", True)
+        finally:
+            self._doing = False
         self.show()
 
     def _accept(self, message: dict[str, Any]) -> None:
