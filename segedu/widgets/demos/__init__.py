@@ -5,6 +5,7 @@ from segedu.widgets.demos.attention import AttentionExplorer, attention_explorer
 from segedu.widgets.demos.base import Demo, Stage
 from segedu.widgets.demos.branches import HRNetBranches, hrnet_branches
 from segedu.widgets.demos.crf import CRFExplorer, crf_explorer
+from segedu.widgets.demos.everything import EverythingExplorer, everything_explorer
 from segedu.widgets.demos.grabcut import GrabCutStepper, grabcut_stepper
 from segedu.widgets.demos.recall import RecallCurve, boundary_recall_curve
 from segedu.widgets.demos.rivals import Rivals, rivals
@@ -16,6 +17,7 @@ __all__ = [
     "AttentionExplorer",
     "CRFExplorer",
     "Demo",
+    "EverythingExplorer",
     "GrabCutStepper",
     "HRNetBranches",
     "RecallCurve",
@@ -27,6 +29,7 @@ __all__ = [
     "attention_explorer",
     "boundary_recall_curve",
     "crf_explorer",
+    "everything_explorer",
     "grabcut_stepper",
     "hrnet_branches",
     "rivals",
