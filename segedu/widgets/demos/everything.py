@@ -11,6 +11,7 @@ import anywidget
 import ipywidgets as widgets
 import numpy as np
 import traitlets
+from IPython.display import display
 from numpy.typing import NDArray
 
 from segedu.drawing import overlay_mask, palette
@@ -195,6 +196,12 @@ class EverythingExplorer(Demo):
     def _color(self, i: int) -> tuple[int, int, int]:
         r, g, b = (int(v) for v in COLORS[i % len(COLORS)])
         return r, g, b
+
+    def _ipython_display_(self) -> None:
+        """Show the widget at once, and put the picture beside it when all points are asked."""
+        view = super(Demo, self)._repr_mimebundle_()
+        shown = display(view, raw=True, display_id=True)
+        shown.update(self._repr_mimebundle_(), raw=True)
 
     def picture(self) -> Image:
         """All masks that are kept, small ones above large ones."""
