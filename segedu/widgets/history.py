@@ -38,9 +38,12 @@ class Answer:
 
 @dataclass(eq=False)
 class Step:
-    """One state in an object's history: its prompts, and each method's answer or failure."""
+    """One state in an object's history: its prompts, each method's answer or failure, and what came
+    to the prompts before: the kind, and whether it marks the object where that is a question.
+    """
 
     prompts: Prompts = field(default_factory=Prompts)
+    change: tuple[StepKind, bool | None] = ("clear", None)
     answers: dict[str, Answer] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
 
@@ -125,7 +128,7 @@ class SegmentedObject:
 
     def push(self, prompts: Prompts) -> None:
         """Go on from here with other prompts; what was undone is forgotten."""
-        self.history[self.at + 1 :] = [Step(prompts)]
+        self.history[self.at + 1 :] = [Step(prompts, what_changed(self.step.prompts, prompts))]
         self.at += 1
 
     def iou(self, answer: Answer | None) -> float:
@@ -144,9 +147,8 @@ class SegmentedObject:
     def record(self, number: int, method: str) -> HistoryStep:
         """What there is to say of a step, from 1, and a method's answer to it."""
         step = self.history[number]
-        kind, positive = what_changed(self.history[number - 1].prompts, step.prompts)
         answer = step.answers.get(method)
-        bare = HistoryStep(number, kind, positive, method, step.prompts)
+        bare = HistoryStep(number, *step.change, method, step.prompts)
         if answer is None:
             return replace(bare, problem=step.failures.get(method, ""))
         return replace(

@@ -171,7 +171,7 @@ class SegmenterView {
     this.truth.update(this.state);
     this.listMethods();
     this.comparison.update(this.state);
-    this.draw();
+    if (this.state.compared) this.draw();
   }
 
   /** Greyed buttons keep their place in the tab order and their tooltip: it says why. */

@@ -220,6 +220,7 @@ class Segmenter(anywidget.AnyWidget):
 
     def delete(self, name: str) -> None:
         """Delete an object; where it was the last one, an empty one takes its place."""
+        self._answerer.withdraw(self._objects.named(name))
         self._objects.delete(name)
         self._publish(masks=True)
 

@@ -65,7 +65,8 @@ function buildPage(view) {
     element("div", { class: "sg-toolbar", role: "toolbar", "aria-label": "Segmentation tools" },
       group("Tool", ...tools), group("Sign", ...signs), page.brushGroup, group("History", ...actions),
       group("Zoom", ...zooms), element("div", { class: "sg-group sg-look" }, ...look)),
-    element("div", { class: "sg-body" }, page.stage, page.side), page.steps.node, page.comparison.node,
+    element("div", { class: "sg-body" }, element("div", { class: "sg-main" }, page.stage, page.steps.node), page.side),
+    page.comparison.node,
     element("div", { class: "sg-status" }, page.status, page.scaleNote));
   return page;
 }
