@@ -4,15 +4,16 @@ A method says which kinds it takes (`accepts`) and whether it goes on from a mas
 (`uses_previous_mask`). Whatever else the user draws is said in other words here:
 
     box, contour -> each other: the box's corners, the box around the contour
-                 -> clicks: some deep in the region, negative ones outside of it, and the region
-                    itself (of a box, the ellipse in it) as a mask to begin from, where the method
-                    takes one
+                 -> clicks: one where the region is deepest, negative ones outside of it, and the
+                    region itself (of a box, the ellipse in it) as a mask to begin from, where the
+                    method takes one
     stroke       -> clicks on it, well apart
     click        -> a stroke as small as a dot
 
-Clicks inside and others outside the corners are the guidance of S. Zhang et al., "Interactive
+One click inside and others outside the corners are the guidance of S. Zhang et al., "Interactive
 Object Segmentation with Inside-Outside Guidance" (IOG), CVPR 2020, section 3.1. Where a region is
-deepest the robot of the NoC benchmark clicks too (see `clicks`).
+deepest the robot of the NoC benchmark clicks too (see `clicks`). What each part is worth to RITM:
+`python -m tests.benchmarks.bench_conversion`.
 
 A click or a stroke does not say how far the object reaches, so neither becomes a box or a contour:
 `conversions` leaves out what cannot be said.
@@ -44,9 +45,7 @@ from segedu.interactive.protocol import (
 OUTSIDE = 0.06  # of the region's extent: how far outside the negative clicks lie
 LEAST_OUTSIDE = 2.0  # pixels; a click nearer than this might still be the object's
 AROUND = 4  # negative clicks around a region
-INSIDE = 3  # positive clicks in it, at most
-APART_INSIDE = 0.1  # of the region's extent, between them
-APART = 5.0  # clicks on a stroke lie so many of its radii apart
+APART = 3.0  # clicks on a stroke lie so many of its radii apart
 MOST = 4  # clicks on one stroke
 DOT = 2.0  # radius in pixels of the stroke that a click becomes
 
@@ -272,12 +271,14 @@ def ellipse_region(box: Box, shape: Shape) -> Region:
 
 
 def _region_as_clicks(likely: Region, whole: Region) -> Prompts:
-    """Clicks inside where the object is likely, others outside the whole region where it is surely
+    """A click inside where the object is likely, others outside the whole region where it is surely
     not, and the likely part as a mask to begin from.
     """
-    inside = [Click(x, y) for x, y in spread(likely, APART_INSIDE * _extent(likely), INSIDE)]
-    outside = [Click(x, y, positive=False) for x, y in around(whole)] if inside else []
-    return Prompts(clicks=(*inside, *outside), previous_mask=likely if inside else None)
+    inside = deepest(likely)
+    if inside is None:
+        return Prompts()
+    outside = (Click(x, y, positive=False) for x, y in around(whole))
+    return Prompts(clicks=(inside, *outside), previous_mask=likely)
 
 
 def _box_as_clicks(prompts: Prompts, shape: Shape) -> Prompts:
@@ -340,12 +341,12 @@ _BOX: frozenset[PromptKind] = frozenset({"box"})
 _MASK = ", and its inside as a mask to begin from"
 RULES = (
     Rule("box", frozenset({"contour"}), "a contour through its corners", _box_as_contour),
-    Rule("box", _CLICK, "clicks deep inside and others outside its corners", _box_as_clicks,
+    Rule("box", _CLICK, "a click in its middle and others outside its corners", _box_as_clicks,
          ", and the ellipse in it as a mask to begin from"),
     Rule("contour", _BOX | _CLICK, "the box around it and a click where it is deepest",
          _contour_as_box_and_click, _MASK),
     Rule("contour", _BOX, "the box around it", _contour_as_box),
-    Rule("contour", _CLICK, "clicks deep inside and others outside of it",
+    Rule("contour", _CLICK, "a click where it is deepest and others outside of it",
          _contour_as_clicks, _MASK),
     Rule("stroke", _CLICK, "clicks along it", _strokes_as_clicks),
     Rule("click", frozenset({"stroke"}), "small strokes", _clicks_as_strokes),

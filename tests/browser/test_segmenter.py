@@ -377,7 +377,7 @@ def test_greyed_tools_progress_and_errors(lab: Lab) -> None:
         canvas = Canvas(notebook, WIDTH, HEIGHT)
         box = canvas.root.locator("[data-id=box]")
         title = box.get_attribute("title") or ""
-        assert "Limited does not take boxes: it is given clicks" in title
+        assert "Limited does not take boxes: it is given a click" in title
         assert box.get_attribute("aria-disabled") == "false", "marked, not greyed"
 
         # What nothing can be made of is greyed.

@@ -241,7 +241,7 @@ def test_other_prompts_are_converted_and_shown() -> None:
     assert browser.segmenter.mask[15, 20] and browser.segmenter.prompts.box is not None
     derived = browser.state["derived"]
     assert derived["clicks"] == [[c.x, c.y, c.positive] for c in method.seen[0].clicks]
-    assert not derived["mask"] and "clicks deep inside" in derived["kinds"]["box"]
+    assert not derived["mask"] and "click in its middle" in derived["kinds"]["box"]
     assert browser.segmenter.history[0].converted == ("box",)
     assert browser.state["prompts"]["clicks"] == [], "the user's own are none"
     browser("undo")
