@@ -318,6 +318,47 @@ MERE_CALLS = {
         "    q = F.linear(x, w['q.weight']).unflatten(2, (heads, -1)).transpose(1, 2)\n"
         "    return F.scaled_dot_product_attention(q, q, q).transpose(1, 2).flatten(2)"
     ),
+    "disk_maps": (
+        "def disk_maps(clicks, height, width, radius=5):\n"
+        "    from segedu.interactive.click_maps import disks\n"
+        "    points = torch.tensor(clicks, dtype=torch.float32)[None]\n"
+        "    return disks(points, (height, width), radius)[0]"
+    ),
+    "stability_score": (
+        "from segedu.interactive.everything_masks import stability\n"
+        "def stability_score(logits, threshold=0.0, offset=1.0):\n"
+        "    return np.array([stability(mask - threshold, offset) for mask in logits])"
+    ),
+    "next_click": (
+        "def next_click(mask, truth, ignored=None):\n"
+        "    from segedu.interactive import next_click as library\n"
+        "    click = library(mask, truth, ignored)\n"
+        "    return click and (int(click.x), int(click.y), int(click.positive))"
+    ),
+    "noc": (
+        "from segedu.interactive.clicks import iou, noc as clicks_needed\n"
+        "def noc(curves, threshold, max_clicks=20):\n"
+        "    counts = [clicks_needed(curve, threshold, max_clicks) for curve in curves]\n"
+        "    return np.mean(counts), 0"
+    ),
+    "zoom_in": (
+        "from segedu.interactive.zoom_in import box_around\n"
+        "def zoom_box(mask, clicks, expansion=1.4, min_size=200):\n"
+        "    return box_around(mask, [], expansion, min_size)\n"
+        "def paste_back(answer, box, height, width): return answer"
+    ),
+    "normalized_focal_loss": (
+        "def normalized_focal_loss(logits, target, alpha=0.5, gamma=2.0, ignore=255):\n"
+        "    from segedu.losses import normalized_focal\n"
+        "    options = {'alpha': alpha, 'gamma': gamma, 'ignore': ignore}\n"
+        "    total, weight = normalized_focal(logits[:, None], target, **options)\n"
+        "    return total / weight"
+    ),
+    "encode_points": (
+        "from segedu.interactive.sam_prompts import FourierFeatures\n"
+        "def encode_points(clicks, frequencies, codes, no_click, height, width):\n"
+        "    return FourierFeatures(len(no_click))(clicks[:, :2])"
+    ),
 }
 
 

@@ -1,0 +1,10 @@
+"""The token of a row with label -1 is 0 with you; it is `no_click`."""
+
+
+def encode_points(clicks, frequencies, codes, no_click, height, width):
+    size = torch.tensor([width, height], dtype=clicks.dtype)
+    places = 2 * (clicks[:, :2] + 0.5) / size - 1
+    phi = 2 * torch.pi * places @ frequencies  # (N, C / 2)
+    label = clicks[:, 2].long()
+    tokens = torch.cat([phi.sin(), phi.cos()], dim=1) + codes[label.clamp(min=0)]
+    return torch.where(label[:, None] == -1, torch.zeros_like(no_click), tokens)

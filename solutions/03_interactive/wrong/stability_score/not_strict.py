@@ -1,0 +1,7 @@
+"""You take pixels that lie just on a cut; cuts are strict."""
+
+
+def stability_score(logits, threshold=0.0, offset=1.0):
+    inner = (logits >= threshold + offset).sum(axis=(1, 2))
+    outer = (logits >= threshold - offset).sum(axis=(1, 2))
+    return np.where(outer > 0, inner / np.maximum(outer, 1), np.nan)
