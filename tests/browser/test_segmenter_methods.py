@@ -63,7 +63,10 @@ def test_switch_compare_step_back_and_convert(lab: Lab) -> None:
         canvas.click(100, 60)
         canvas.painted(2)
         iou = root.get_by_label("IoU with the ground truth")
-        assert iou.inner_text() == f"IoU {notebook.python('segmenter.iou'):.3f}"
+        wanted = f"IoU {notebook.python('segmenter.iou'):.3f}"
+        page.wait_for_function(
+            "([node, text]) => node.textContent === text", arg=[iou.element_handle(), wanted]
+        )
 
         # The truth's outline is dashed yellow: some pixel on its circle shows it.
         def yellow() -> bool:
@@ -80,7 +83,8 @@ def test_switch_compare_step_back_and_convert(lab: Lab) -> None:
 
         # Steps: pointing shows, clicking goes back.
         steps = root.locator(".sg-step")
-        assert steps.count() == 2 and steps.nth(1).get_attribute("aria-selected") == "true"
+        root.locator(".sg-step[data-step='2'][aria-selected=true]").wait_for()
+        assert steps.count() == 2
         assert canvas.is_tinted(96, 63)
         steps.nth(0).hover()
         page.wait_for_function("n => n.matches(':hover')", arg=steps.nth(0).element_handle())
@@ -111,16 +115,17 @@ def test_switch_compare_step_back_and_convert(lab: Lab) -> None:
             "segmenter._state['compared'] and segmenter._answerer.idle.is_set()"
         )
         tiles = root.locator(".sg-tile")
+        tiles.nth(3).wait_for()
         assert tiles.count() == 4 and root.locator(".sg-tile.sg-present").count() == 1
-        page.wait_for_timeout(500)
+        page.wait_for_timeout(1000)
         tinted = tiles.evaluate_all(COUNT_TINTED)
         assert min(tinted) > 30 and tinted[1] > 1.2 * tinted[0], "squares are larger than disks"
         best = notebook.python("max(s[-1].iou for s in segmenter.compare().values())")
-        assert f"IoU {best:.3f}" in root.locator(".sg-best").first.inner_text()
+        root.locator(".sg-best", has_text=f"IoU {best:.3f}").first.wait_for()
         tiles.nth(2).get_by_role("button", name="Clicks").click()
         notebook.wait_for_python("segmenter.method_name == 'Clicks'")
         canvas.tool("compare")
-        assert not tiles.first.is_visible()
+        tiles.first.wait_for(state="hidden")
 
         # A lasso reaches a method that takes clicks: told in other words, which are drawn.
         canvas.tool("clear")
@@ -133,6 +138,7 @@ def test_switch_compare_step_back_and_convert(lab: Lab) -> None:
         page.wait_for_timeout(300)
         legend = root.locator(".sg-legend")
         clicks = len(notebook.python("segmenter._state['derived']['clicks']"))
+        legend.wait_for()
         assert legend.inner_text() == f"Lasso → {clicks} clicks, mask for Clicks"
         assert "Clicks does not take contours" in (legend.get_attribute("title") or "")
         x, y, positive = notebook.python("segmenter._state['derived']['clicks'][0]")
