@@ -641,10 +641,10 @@ _got = encode_points(_rows[:0], _f, _codes, _no, height=8, width=4)
 compare("The shape of no tokens", tuple(_got.shape), (0, 4))
 print("Exercise 7: the visible checks pass.")
 
-# %% [markdown] nbgrader={"grade": false, "grade_id": "text_look_robot", "locked": true, "schema_version": 3, "solution": false, "task": false, "checksum": "9fb0f36c567f5b716a4af44a12defd8d", "cell_type": "markdown"} deletable=false editable=false
+# %% [markdown] nbgrader={"grade": false, "grade_id": "text_look_robot", "locked": true, "schema_version": 3, "solution": false, "task": false, "checksum": "2c64e8902a56c69b8e2cd2b599dfb224", "cell_type": "markdown"} deletable=false editable=false
 # ### Look: your robot against GrabCut
 #
-# No points here. Your robot clicks on photographs, GrabCut answers (and, where the course's own RITM is at hand, that too), your `iou` and `noc` judge. Green clicks are positive, red ones negative; in the last column is the box into which your Zoom-In would look. It takes a minute. Which object takes most clicks, and why? Do more clicks always help? Then let the robot start with another `threshold`, or take other photographs (`photograph_names()` lists them).
+# No points here. Your robot clicks on photographs, GrabCut answers (and, where the course's own RITM is at hand, that too), your `iou` and `noc` judge. Green clicks are positive, red ones negative; in the last column is the box into which your `zoom_box` looks, with your disks of those clicks. It takes less than a minute. Which object takes most clicks, and why? Do more clicks always help? Then let the robot start with another `threshold`, or take other photographs (`photograph_names()` lists them).
 
 # %% nbgrader={"grade": false, "grade_id": "look_robot", "locked": true, "schema_version": 3, "solution": false, "task": false, "checksum": "b1e49bba24110a8f9432f6d186bfdb78", "cell_type": "code"} deletable=false editable=false
 import matplotlib.pyplot as plt
@@ -680,11 +680,12 @@ def play(method, image, truth):
     return np.array(clicks), curve, mask
 
 
-# %% nbgrader={"grade": false, "grade_id": "look_play", "locked": true, "schema_version": 3, "solution": false, "task": false, "checksum": "5a60f115a184a4442e4e1b5688fd6ff8", "cell_type": "code"} deletable=false editable=false
+# %% nbgrader={"grade": false, "grade_id": "look_play", "locked": true, "schema_version": 3, "solution": false, "task": false, "checksum": "19fc51227bd1bd94009f1cd16ab08a3a", "cell_type": "code"} deletable=false editable=false
 figure, axes = plt.subplots(
     len(objects), len(methods) + 1, figsize=(5 * len(methods) + 5, 10), squeeze=False
 )
 curves = {name: [] for name in methods}
+colors_of_disks = (0, 255, 0), (255, 0, 0)
 for row, (photograph, category) in zip(axes, objects.items(), strict=True):
     picture = load_photograph(photograph)
     truth = picture.mask(category)
@@ -698,8 +699,13 @@ for row, (photograph, category) in zip(axes, objects.items(), strict=True):
         axis.axis("off")
     box = zoom_box(mask, clicks, min_size=64) or (0, truth.shape[0] - 1, 0, truth.shape[1] - 1)
     top, bottom, left, right = box
-    row[-1].imshow(picture.image[top : bottom + 1, left : right + 1])
-    row[-1].set_title("what Zoom-In looks at")
+    seen = picture.image[top : bottom + 1, left : right + 1].copy()
+    for disks, color in zip(
+        disk_maps(clicks - [left, top, 0], *seen.shape[:2]), colors_of_disks, strict=True
+    ):
+        seen[np.asarray(disks) > 0] = color
+    row[-1].imshow(seen)
+    row[-1].set_title("what Zoom-In looks at, with the disks")
     row[-1].axis("off")
 plt.close(figure)
 for name in methods:

@@ -30,7 +30,7 @@ LIBRARY = tuple(
     f"segedu.{part}"
     for part in ("interactive", "losses", "evaluation", "training", "weights", "widgets")
 )
-OTHERS = ("segment_anything", "transformers", "torchmetrics", "sklearn.metrics", "monai")
+OTHERS = ("segment_anything", "transformers", "torchmetrics", "sklearn.metrics")
 
 
 def settings(*needs: str) -> Settings:
