@@ -187,7 +187,7 @@ class ZoomIn:
         if previous is None and prompts.previous_mask is not None:
             previous = prompts.previous_mask.astype(np.float32)
         box = self.box(prompts.clicks, previous, box)
-        probabilities = self._answer(prompts.clicks, previous, box)
+        probabilities = self.answer(prompts.clicks, previous, box)
         self._answers.keep(prompts.clicks, (probabilities, box))
         mask = probabilities > self.threshold
         return Prediction(mask, mean_confidence(probabilities, mask))
@@ -209,11 +209,24 @@ class ZoomIn:
             return wanted
         return wanted if wanted.overlap(last) < self.recompute_below else last
 
-    def _answer(
+    def answer(
         self, clicks: tuple[Click, ...], previous: Probabilities | None, box: Box | None
     ) -> Probabilities:
-        """Cut out, ask, paste back: (H, W) float32."""
-        assert self._image is not None
+        """Cut out, ask, paste back: one step of `predict`, without its memory.
+
+        Args:
+            clicks: all so far.
+            previous: (H, W) float32 in [0, 1], the answer to all but the last one; None for none.
+            box: where to look, as `box` says; None for the whole image.
+
+        Returns:
+            (H, W) float32 in [0, 1].
+
+        Raises:
+            RuntimeError: `set_image` was not called.
+        """
+        if self._image is None:
+            raise RuntimeError("call set_image(image) before answer(...)")
         if box is None:
             self._show(None, None)
             return self._ask(clicks, previous)

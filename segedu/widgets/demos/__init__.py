@@ -4,6 +4,7 @@ from segedu.widgets.demos.atrous import AtrousExplorer, atrous_explorer
 from segedu.widgets.demos.attention import AttentionExplorer, attention_explorer
 from segedu.widgets.demos.base import Demo, Stage
 from segedu.widgets.demos.branches import HRNetBranches, hrnet_branches
+from segedu.widgets.demos.clicks import ClickExplorer, click_explorer
 from segedu.widgets.demos.crf import CRFExplorer, crf_explorer
 from segedu.widgets.demos.everything import EverythingExplorer, everything_explorer
 from segedu.widgets.demos.grabcut import GrabCutStepper, grabcut_stepper
@@ -16,6 +17,7 @@ __all__ = [
     "AtrousExplorer",
     "AttentionExplorer",
     "CRFExplorer",
+    "ClickExplorer",
     "Demo",
     "EverythingExplorer",
     "GrabCutStepper",
@@ -28,6 +30,7 @@ __all__ = [
     "atrous_explorer",
     "attention_explorer",
     "boundary_recall_curve",
+    "click_explorer",
     "crf_explorer",
     "everything_explorer",
     "grabcut_stepper",

@@ -74,6 +74,8 @@ class Stage(anywidget.AnyWidget):
     Args:
         on_click: called with x and y in [0, 1]; None for a picture that is only looked at.
         on_step: called with 1 or -1 when the arrow keys are pressed.
+        on_drag: called with "press", "drag" or "release", x and y in [0, 1], and True for the right
+            button or Alt; None for a picture on which nothing is dragged.
     """
 
     _esm = _HERE / "stage.js"
@@ -81,15 +83,21 @@ class Stage(anywidget.AnyWidget):
     _picture = traitlets.Bytes().tag(sync=True)
     description = traitlets.Unicode().tag(sync=True)
     clickable = traitlets.Bool(False).tag(sync=True)
+    draggable = traitlets.Bool(False).tag(sync=True)
 
     def __init__(
         self,
         description: str,
         on_click: Callable[[float, float], None] | None = None,
         on_step: Callable[[int], None] | None = None,
+        on_drag: Callable[[str, float, float, bool], None] | None = None,
     ) -> None:
-        super().__init__(description=description, clickable=on_click is not None)
-        self._on_click, self._on_step = on_click, on_step
+        super().__init__(
+            description=description,
+            clickable=on_click is not None,
+            draggable=on_drag is not None,
+        )
+        self._on_click, self._on_step, self._on_drag = on_click, on_step, on_drag
         self.on_msg(self._receive)
 
     def paint(self, picture: Image) -> None:
@@ -99,6 +107,9 @@ class Stage(anywidget.AnyWidget):
     def _receive(self, _widget: Any, message: dict[str, Any], _buffers: Any) -> None:
         if message.get("type") == "click" and self._on_click:
             self._on_click(float(message["x"]), float(message["y"]))
+        elif message.get("type") in ("press", "drag", "release") and self._on_drag:
+            other = message.get("button") == 2
+            self._on_drag(message["type"], float(message["x"]), float(message["y"]), other)
         elif message.get("type") == "step" and self._on_step:
             self._on_step(int(message["by"]))
 
