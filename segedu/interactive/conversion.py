@@ -16,9 +16,7 @@ deepest the robot of the NoC benchmark clicks too (see `clicks`). What each part
 `python -m tests.benchmarks.bench_conversion`.
 
 A click or a stroke does not say how far the object reaches, so neither becomes a box or a contour:
-`conversions` leaves out what cannot be said.
-
-Regions are (H, W) bool; a shape is (H, W).
+`conversions` leaves out what cannot be said. Regions are (H, W) bool; a shape is (H, W).
 """
 
 from __future__ import annotations
@@ -302,8 +300,8 @@ def _box_as_contour(prompts: Prompts, shape: Shape) -> Prompts:
 def _contour_as_box(prompts: Prompts, shape: Shape) -> Prompts:
     """The box around the contour, within the image."""
     assert prompts.contour is not None
-    size = np.array([shape[1], shape[0]])
-    (x0, y0), (x1, y1) = (np.clip(f(prompts.contour, axis=0), 0, size) for f in (np.min, np.max))
+    corners = np.clip(prompts.contour, 0, shape[::-1])
+    (x0, y0), (x1, y1) = corners.min(axis=0), corners.max(axis=0)
     if not (x0 < x1 and y0 < y1):
         return Prompts()
     return Prompts(box=(float(x0), float(y0), float(x1), float(y1)))
@@ -312,10 +310,9 @@ def _contour_as_box(prompts: Prompts, shape: Shape) -> Prompts:
 def _contour_as_box_and_click(prompts: Prompts, shape: Shape) -> Prompts:
     assert prompts.contour is not None
     region = inside_contour(prompts.contour, shape)
-    click = deepest(region)
+    said, click = _contour_as_box(prompts, shape), deepest(region)
     if click is None:
-        return _contour_as_box(prompts, shape)
-    said = _contour_as_box(prompts, shape)
+        return said
     return replace(said, clicks=(click,), previous_mask=region)
 
 

@@ -226,11 +226,11 @@ class Segmenter(anywidget.AnyWidget):
 
     def undo(self) -> None:
         """Take the active object's last prompt back."""
-        self._walk(-1)
+        self._go(self._active.at - 1)
 
     def redo(self) -> None:
         """Bring back the prompt that was taken back last."""
-        self._walk(1)
+        self._go(self._active.at + 1)
 
     def clear(self) -> None:
         """Drop all prompts of the active object; undo brings them back."""
@@ -280,9 +280,6 @@ class Segmenter(anywidget.AnyWidget):
         with self._lock:
             self._active.push(prompts)
             self._request()
-
-    def _walk(self, way: int) -> None:
-        self._go(self._active.at + way)
 
     def _go(self, at: int) -> None:
         with self._lock:
