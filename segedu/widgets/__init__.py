@@ -1,6 +1,6 @@
 """Widgets: the click canvas on which any interactive method segments, and the lectures' demos."""
 
-from segedu.widgets.applications import Labeller
+from segedu.widgets.applications import Labeller, ObjectRemover, StickerMaker
 from segedu.widgets.demos import (
     atrous_explorer,
     attention_explorer,
@@ -18,7 +18,9 @@ from segedu.widgets.segmenter import Segmenter
 
 __all__ = [
     "Labeller",
+    "ObjectRemover",
     "Segmenter",
+    "StickerMaker",
     "atrous_explorer",
     "attention_explorer",
     "boundary_recall_curve",

@@ -59,7 +59,7 @@ class HoverView {
       if (this.painted.has(id)) continue;
       const { runs } = mask;
       const bytes = runs.buffer.slice(runs.byteOffset, runs.byteOffset + runs.byteLength);
-      this.painted.set(id, { ...paintMask(runs, this.width, mask.color), ...mask, edges: new Uint32Array(bytes) });
+      this.painted.set(id, { ...mask, ...paintMask(runs, this.width, mask.color), edges: new Uint32Array(bytes) });
     }
     const known = this.model.get("_shown").map(String).filter((id) => this.painted.has(id));
     this.shown = known.sort((a, b) => this.painted.get(a).area - this.painted.get(b).area); // small ones first
@@ -188,8 +188,8 @@ class HoverView {
 
   outline(context, mask, line) {
     const pixel = (window.devicePixelRatio || 1) / this.scale;
-    context.strokeStyle = "rgb(255 255 255 / 85%)";
-    context.lineWidth = (line + 1.5) * pixel;
+    context.strokeStyle = "rgb(255 255 255 / 80%)";
+    context.lineWidth = (line + 1) * pixel;
     context.stroke(mask.contour);
     context.strokeStyle = mask.color;
     context.lineWidth = line * pixel;
