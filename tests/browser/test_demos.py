@@ -28,11 +28,21 @@ taps""",
 from segedu.widgets import attention_explorer
 looks = attention_explorer(segformer_b0(3, width=0.25), image)
 looks""",
+    """from segedu.interactive import Click
+from segedu.weights import load_shipped
+from segedu.widgets import click_explorer
+person = photo.instances[0].mask
+clicks = (Click(190.5, 330.5), Click(30.5, 60.5, positive=False))
+told = click_explorer(
+    photo.image, load_shipped("ritm-hrnet18s-small"), truth=person, clicks=clicks
+)
+told""",
 ]
 BRANCHES = next(k for k, source in enumerate(SOURCES) if "hrnet_branches" in source)
 ATROUS = next(k for k, source in enumerate(SOURCES) if "atrous_explorer" in source)
 UPSAMPLING = next(k for k, source in enumerate(SOURCES) if "upsampling" in source)
 ATTENTION = next(k for k, source in enumerate(SOURCES) if "attention_explorer" in source)
+CLICKS = next(k for k, source in enumerate(SOURCES) if "click_explorer" in source)
 CRF = next(k for k, source in enumerate(SOURCES) if "crf_explorer" in source)
 
 
@@ -231,6 +241,36 @@ def test_attention_follows_head_click_and_keys(notebook):
     stage.press("ArrowLeft")
     await_repaint(stage, before)
     assert notebook.wait_for_python("looks.token(3) == (7, 6)")
+
+
+def test_click_is_dragged_and_another_made(notebook):
+    stage = cell(notebook, CLICKS).locator(".segedu-stage")
+    before = painted(stage)
+    stage.scroll_into_view_if_needed()
+    box = stage.locator("img").bounding_box()
+    share = notebook.python("told.shown[0] / told.picture().shape[1]") * box["width"] / 512
+
+    def place(x, y):
+        return box["x"] + x * share, box["y"] + y * box["height"] / 512
+
+    mouse = notebook.page.mouse
+    mouse.move(*place(190.5, 330.5))
+    mouse.down()
+    mouse.move(*place(200, 250), steps=4)
+    mouse.move(*place(220, 200), steps=4)
+    await_repaint(stage, before)
+    assert notebook.wait_for_python("abs(2 * told.clicks[0].y - 200) < 12")
+    mouse.up()
+    assert notebook.python("len(told.clicks)") == 2
+    mouse.click(*place(400, 480), button="right")
+    assert notebook.wait_for_python("len(told.answers) == 3")
+    assert notebook.python("told.clicks[2].positive") is False
+    cell(notebook, CLICKS).locator("button:has-text('take back')").click()
+    assert notebook.wait_for_python("len(told.clicks) == 2")
+    before = painted(stage)
+    cell(notebook, CLICKS).locator("input[type=checkbox]").first.click()  # Zoom-In off
+    await_repaint(stage, before)
+    assert notebook.wait_for_python("all(box is None for _, box in told.answers)")
 
 
 def test_nothing_is_wider_than_the_page(notebook):
