@@ -535,8 +535,8 @@ print("floor:", [int(x) for x in (8.5, 9.5)], " round:", [round(x) for x in (8.5
 # * Kolmogorov & Zabih, *What Energy Functions Can Be Minimized via Graph Cuts?*, TPAMI 2004: for question 2 of the quiz.
 # * Xu et al., *Deep Interactive Object Selection*, CVPR 2016: the first learned clicks, and the robot.
 #
-# **Next:** learned clicks (RITM, Zoom-In) and Segment Anything; these notebooks are coming. The assignment of this section comes with them; the one of
-# [superpixels](../../assignments/01_superpixels/superpixels.ipynb) is there.
+# **Next:** clicks that a network has learned to listen to: [RITM and Zoom-In](02_ritm_zoom_in.ipynb). **Assignment:** the one of this section is in
+# `assignments/03_interactive`.
 
 # %%
 print(f"All cells took {time.perf_counter() - start:.0f} s here.")
