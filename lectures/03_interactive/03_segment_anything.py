@@ -29,6 +29,7 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional as F
 
+# %%
 from segedu.backbones.vit import Attention, ViT, ViTSize, into_windows, out_of_windows
 from segedu.data import load_photograph
 from segedu.drawing import figure_grid, overlay_mask, palette
@@ -328,8 +329,10 @@ def learn_by_chance(masks, steps=300):
     """Logits of some masks, fitted under eq. 4 to three truths that take turns by chance."""
     torch.manual_seed(0)
     y, x = np.mgrid[:32, :32] - 15.5
-    truths = torch.from_numpy(np.stack([np.hypot(x, y) < r for r in (14, 9, 4)]))
-    logits = (0.1 * torch.randn(1, masks, 32, 32)).requires_grad_()
+    away = torch.from_numpy(np.hypot(x, y)).float()  # pixels from the click
+    truths = torch.stack([away < r for r in (14, 9, 4)])
+    begin = torch.linspace(-0.5, 0.5, masks) if masks > 1 else torch.zeros(1)
+    logits = (begin[None, :, None, None] - (away - 9) / 9).requires_grad_()  # a little different
     guessed = torch.zeros(1, masks, requires_grad=True)
     optimizer = torch.optim.Adam([logits, guessed], lr=0.05)
     for _ in range(steps):
@@ -350,17 +353,18 @@ print("three masks:", [round(v, 2) for v in best_of_three])
 figure_grid([*one, *three], ["the one mask", "1 of 3", "2 of 3", "3 of 3"], columns=4, width=11)
 
 # %% [markdown]
-# Whoever is taught all meanings must answer with a compromise. The minimum lets masks specialise: each meaning pulls only at the mask that is
-# nearest to it already. Which one becomes the whole is chance. For more than one prompt little ambiguity is left, three masks would become alike,
+# Whoever is taught all meanings must answer with one: here with what all of them share, since focal loss weighs what lies beside the object
+# three times as much. The minimum lets masks specialise: each meaning pulls only at the mask that is nearest to it already. The masks must begin a little
+# different (their tokens are); from equal ones, one mask would win every time. For more than one prompt little ambiguity is left, three masks would become alike,
 # and so the fourth, "clear", mask answers.
 
 # %% [markdown]
 # ## Train it yourself
 #
-# The course's small SAM at a quarter of its pixels, on objects of the synthetic scenes, well below two minutes. Rounds as in the paper: a point
+# The course's small SAM at a quarter of its pixels, on objects of the synthetic scenes, for a few steps. Rounds as in the paper: a point
 # or a jittered box first, then a point where the answer is wrong, then only its own mask.
 #
-# **Predict.** The authors trained for 68 hours on 256 GPUs. What will come first after some dozens of steps: where the object is, or its outline?
+# **Predict.** The authors trained for 68 hours on 256 GPUs. What will come first after a few dozens of steps: where the object is, or its outline?
 
 # %% tags=["nbval-ignore-output"]
 # Another machine rounds otherwise: its curve differs a little, so the test does not compare it.
@@ -368,10 +372,10 @@ NAME = "sam-vit-tiny-small"
 recipe = find_recipe(NAME)
 short = dataclasses.replace(
     recipe, model_args={"image_size": 128}, data_args={"size": 128, "evaluated_size": 128},
-    steps=60, batch=4, lr=1e-3, warmup=10, ema=None, evaluate_every=60, checkpoint_every=1000,
+    steps=30, batch=4, lr=1e-3, warmup=5, ema=None, evaluate_every=30, checkpoint_every=1000,
 )  # fmt: skip
 with tempfile.TemporaryDirectory() as folder:
-    train(short, folder, callbacks=[LiveCurves()], device="cpu")
+    train(short, folder, callbacks=[LiveCurves(score="iou")], device="cpu")
     mine = recipe.model(**short.model_args).eval()
     mine.load_state_dict(load_file(f"{folder}/final.safetensors"))
 
@@ -536,10 +540,19 @@ def suppressed(boxes, scores, threshold):  # indices that remain, best first
 # %% tags=["nbval-ignore-output"]
 # As the masks above.
 coffee = load_photograph("coffee").image
-options = {"points_per_side": 12, "iou_threshold": 0.6, "stability_threshold": 0.8}
+options = {
+    "points_per_side": 12,
+    "iou_threshold": 0.6 if shipped else 0.05,
+    "stability_threshold": 0.8,
+}
 raw = segment_everything(model, coffee, **options, box_nms=1.0, device="cpu")
 kept = segment_everything(model, coffee, **options, device="cpu")
-boxes = np.array([f.box for f in raw], float) - [0, 0, 1, 1]  # theirs end in the last pixel
+boxes = np.array([f.box for f in raw], float).reshape(-1, 4) - [
+    0,
+    0,
+    1,
+    1,
+]  # theirs end in the last pixel
 scores = np.array([f.predicted_iou for f in raw])
 mine_kept = suppressed(boxes, scores, 0.7)
 assert sorted(scores[mine_kept]) == sorted(f.predicted_iou for f in kept)
@@ -605,12 +618,12 @@ learner = SegmentAnything(
     ViTSize(64, 4, 4, (1, 3), window=4, patch=8), channels=64, image_size=64, hidden=128, heads=4
 )
 losses = []
-pools = [scene_pictures(range(s, s + n)) for s, n in ((100, 12), (200, 12), (300, 24))]
-held_out = scene_pictures(range(10**9, 10**9 + 12))
+pools = [scene_pictures(range(s, s + n)) for s, n in ((100, 4), (200, 4), (300, 8))]
+held_out = scene_pictures(range(10**9, 10**9 + 6))
 rounds = []
 print(f"{'':18s}images  masks an image  clicks an image  painted  quality  covered  held-out IoU")
 for r in run_engine(
-    learner, scene_pictures(range(24)), pools, held_out, steps=200, report=losses.append
+    learner, scene_pictures(range(8)), pools, held_out, steps=30, report=losses.append
 ):
     rounds.append(r)
     n = len(r.pictures)
@@ -638,9 +651,10 @@ figure_grid([colored(r.pictures[k]) for r in rounds for k in (0, 1)],
             columns=4, width=12)  # fmt: skip
 
 # %% [markdown]
-# Read the table against the paper's. People's work per image falls from round to round, to zero. What the model makes alone is no better than the model: automatic masks
-# need its doubts ($\hat q$, stability) as a filter, or training on them teaches its mistakes. The authors could drop people's masks in the end,
-# since a billion of filtered masks was as good; a learner of this size is not there.
+# Read the table against the paper's, and read *painted* first. A network of this age helps nobody: people spend their clicks in vain and paint, and what it
+# finds alone is little. That is where every engine begins, and why the authors did not begin with an untrained network. With more `steps` and more
+# scenes, look for the round in which *painted* begins to fall. Until then the automatic round must be filtered hard ($\hat q$, stability), or
+# training on it teaches the model's own mistakes.
 
 # %% [markdown]
 # ## Checkpoint
