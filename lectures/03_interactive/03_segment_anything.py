@@ -398,6 +398,8 @@ sam = SAM(model, device="cpu")
 
 # %% [markdown]
 # `iou_1` is the mean IoU after one click of the robot, `iou_box` to the object's box alone.
+# Where no checkpoint is there, all that follows shows a network of thirty steps: it answers nearly everything or nothing, and the
+# failures named below are those of a trained one.
 #
 # ## On real images
 #
