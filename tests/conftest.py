@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
@@ -24,6 +26,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if need.in_ci and os.environ.get("CI") == "true":
             pytest.fail(f"CI must have {need.name}: {need.install}", pytrace=False)
         pytest.skip(f"{SKIP_PREFIX}{need.name}: {need.install}")
+
+
+@pytest.fixture(autouse=True)
+def no_event_loop(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Hide the event loop that playwright keeps running between its tests from all others.
+
+    Demos compute at once where no loop is running, and little by little where one is.
+    """
+    if "lab" in request.fixturenames:
+        yield
+        return
+    loop = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    yield
+    asyncio._set_running_loop(loop)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +43,7 @@ class ViTSize:
         window: w of the others.
         patch: side of a patch in pixels.
         expansion: hidden channels of the feed-forward layer per channel.
+        stem: channels of 3 x 3 convolutions of stride 2 that make patches; none: one layer does.
     """
 
     channels: int
@@ -51,6 +53,7 @@ class ViTSize:
     window: int = 14
     patch: int = 16
     expansion: float = 4.0
+    stem: tuple[int, ...] = ()
 
 
 VIT_B = ViTSize(768, 12, 12, (2, 5, 8, 11))
@@ -206,6 +209,24 @@ class Block(nn.Module):
         return x + self.mlp(self.norm2(x))
 
 
+def patch_layer(size: ViTSize) -> nn.Module:
+    """Images to tokens: (B, 3, S, S) -> (B, C, S / patch, S / patch).
+
+    One convolution as wide as its stride, as in the paper; or, where `size.stem` names channels,
+    small ones, which learn from far fewer images: T. Xiao et al.: "Early Convolutions Help
+    Transformers See Better", NeurIPS 2021, section 4.
+    """
+    if not size.stem:
+        return nn.Conv2d(3, size.channels, size.patch, size.patch)
+    if 2 ** len(size.stem) != size.patch:
+        raise ValueError(f"{len(size.stem)} strides of 2 do not make patches of {size.patch}")
+    layers: list[nn.Module] = []
+    for inner, outer in pairwise((3, *size.stem)):
+        conv = nn.Conv2d(inner, outer, 3, stride=2, padding=1, bias=False)
+        layers += [conv, nn.BatchNorm2d(outer), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Conv2d(size.stem[-1], size.channels, 1))
+
+
 class ViT(nn.Module):
     """The encoder: patches, absolute positions, blocks.
 
@@ -218,7 +239,7 @@ class ViT(nn.Module):
         super().__init__()
         side = image_size // size.patch
         self.size = size
-        self.patches = nn.Conv2d(3, size.channels, size.patch, size.patch)
+        self.patches = patch_layer(size)
         self.positions = nn.Parameter(torch.zeros(1, side, side, size.channels))
         self.blocks = nn.ModuleList(
             Block(size, None if i in size.global_blocks else size.window, side)

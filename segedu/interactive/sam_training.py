@@ -30,7 +30,7 @@ FOCAL, DICE, IOU = 20.0, 1.0, 1.0  # weights of the three losses
 GAMMA, ALPHA = 2.0, 0.25  # of the focal loss, as in its paper
 
 
-def focal_loss(logits: Tensor, truth: Tensor, counted: Tensor) -> Tensor:
+def focal_loss(logits: Tensor, truth: Tensor, counted: Tensor, alpha: float = ALPHA) -> Tensor:
     """Mean over counted pixels of -α_t (1 - p_t)^γ log p_t: (N, M, H, W) -> (N, M).
 
     T.-Y. Lin et al.: "Focal Loss for Dense Object Detection", ICCV 2017, eq. 5.
@@ -38,9 +38,9 @@ def focal_loss(logits: Tensor, truth: Tensor, counted: Tensor) -> Tensor:
     target = truth[:, None].to(logits.dtype).expand_as(logits)
     cost = F.binary_cross_entropy_with_logits(logits, target, reduction="none")  # -log p_t
     missed = -torch.expm1(-cost)  # 1 - p_t
-    alpha = torch.where(truth[:, None], ALPHA, 1 - ALPHA)
+    share = torch.where(truth[:, None], alpha, 1 - alpha)
     weight = counted[:, None]
-    return (alpha * missed**GAMMA * cost * weight).sum((2, 3)) / weight.sum((2, 3)).clamp(min=1)
+    return (share * missed**GAMMA * cost * weight).sum((2, 3)) / weight.sum((2, 3)).clamp(min=1)
 
 
 def dice_loss(logits: Tensor, truth: Tensor, counted: Tensor) -> Tensor:
@@ -57,7 +57,15 @@ def true_iou(logits: Tensor, truth: Tensor, counted: Tensor) -> Tensor:
     return torch.where(union > 0, (masks & truth).sum((2, 3)) / union.clamp(min=1), 1.0)
 
 
-def answer_loss(logits: Tensor, guessed: Tensor, truth: Tensor, counted: Tensor) -> Tensor:
+def answer_loss(
+    logits: Tensor,
+    guessed: Tensor,
+    truth: Tensor,
+    counted: Tensor,
+    *,
+    focal: float = FOCAL,
+    alpha: float = ALPHA,
+) -> Tensor:
     """What answers cost, (N,): focal and dice of the best of M masks, and the guesses' errors.
 
     The minimum passes its gradient to one mask only; so three masks learn to differ where a prompt
@@ -68,10 +76,13 @@ def answer_loss(logits: Tensor, guessed: Tensor, truth: Tensor, counted: Tensor)
         guessed: (N, M), IoU as the network thinks.
         truth: (N, H, W) bool.
         counted: (N, H, W) bool, pixels that are not to be ignored.
+        focal: weight of the focal loss, against dice loss's 1.
+        alpha: of the focal loss, share of the object's pixels; below one half it favours empty
+            masks, which a short training never leaves again.
     """
     logits = F.interpolate(logits.float(), truth.shape[1:], mode="bilinear", align_corners=False)
-    focal, dice = (loss(logits, truth, counted) for loss in (focal_loss, dice_loss))
-    painted = (FOCAL * focal + DICE * dice).amin(dim=1)
+    spread, overlap = focal_loss(logits, truth, counted, alpha), dice_loss(logits, truth, counted)
+    painted = (focal * spread + DICE * overlap).amin(dim=1)
     with torch.no_grad():
         reached = true_iou(logits, truth, counted)
     return painted + IOU * (guessed.float() - reached).square().mean(dim=1)
@@ -122,7 +133,14 @@ def wrong_points(logits: Tensor, truth: Tensor, counted: Tensor) -> tuple[Tensor
     return points, torch.where(found, labels, NO_POINT)
 
 
-def sam_loss(encoded: Encoded, target: Tensor, *, points: int = 4) -> tuple[Tensor, Tensor]:
+def sam_loss(
+    encoded: Encoded,
+    target: Tensor,
+    *,
+    points: int = 4,
+    focal: float = FOCAL,
+    alpha: float = ALPHA,
+) -> tuple[Tensor, Tensor]:
     """Ask about objects, again and again, and add up what the answers cost.
 
     Args:
@@ -130,6 +148,8 @@ def sam_loss(encoded: Encoded, target: Tensor, *, points: int = 4) -> tuple[Tens
         target: (B, H, W) or (B, P, H, W), int: 1 on the object, 0 beside it, 255 to be ignored.
             Any size of the images' shape; coordinates are scaled.
         points: further rounds; in one of them, and after them, no point is added.
+        focal: as `answer_loss`.
+        alpha: as `answer_loss`.
 
     Returns:
         total and weight, as in `segedu.losses`: the sum over objects of the mean over rounds, and
@@ -141,7 +161,7 @@ def sam_loss(encoded: Encoded, target: Tensor, *, points: int = 4) -> tuple[Tens
     asked = first_prompts(truth & counted, scale)
     silent = int(torch.randint(1, points + 1, ())) if points else 0
     logits, guessed = encoded.decode(**asked, multimask=True)
-    cost = answer_loss(logits, guessed, truth, counted)
+    cost = answer_loss(logits, guessed, truth, counted, focal=focal, alpha=alpha)
     rounds = [*(n != silent for n in range(1, points + 1)), False] if points else []
     for with_point in rounds:
         best = guessed.argmax(dim=1)
@@ -150,7 +170,7 @@ def sam_loss(encoded: Encoded, target: Tensor, *, points: int = 4) -> tuple[Tens
             new, labels = wrong_points(previous, truth, counted)
             asked = with_point_added(asked, scaled(new, scale), labels)
         logits, guessed = encoded.decode(**asked, masks=previous[:, None], multimask=False)
-        cost = cost + answer_loss(logits, guessed, truth, counted)
+        cost = cost + answer_loss(logits, guessed, truth, counted, focal=focal, alpha=alpha)
     return (cost / (1 + len(rounds))).sum(), cost.new_tensor(float(len(cost)))
 
 

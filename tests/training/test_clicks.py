@@ -30,6 +30,7 @@ def recipe(**changes) -> Recipe:
         evaluate_every=100,
         checkpoint_every=3,
         evaluation=none,
+        best="iou",
     )
     return dataclasses.replace(found, **changes)
 

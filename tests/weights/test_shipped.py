@@ -4,10 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import nn
 
+from segedu.images import to_tensor
+from segedu.interactive import RITM, SAM, Click, Prompts, SegmentAnything
+from segedu.interactive.ritm_network import ClickNetwork
 from segedu.semantic import unet
 from segedu.training.recipe import Recipe
 from segedu.training.stream import fingerprint
@@ -97,6 +102,20 @@ def test_all_shipped_checkpoints_fit_in_60_megabytes() -> None:
     assert sum(path.stat().st_size for path in files) < 60e6
 
 
+def works(net: nn.Module, classes: list[str]) -> None:
+    """Labels the pixels of an image, or finds what is under a click."""
+    image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), np.uint8)
+    if isinstance(net, SegmentAnything | ClickNetwork):
+        method = SAM(net) if isinstance(net, SegmentAnything) else RITM(net)
+        method.set_image(image)
+        found = method.predict(Prompts(clicks=(Click(48, 32),)))
+        assert found.mask.shape == (64, 96) and found.mask.dtype == bool
+        return
+    with torch.no_grad():
+        logits = net(net.normalization.apply(to_tensor(image)[None]))
+    assert logits.shape == (1, len(classes), 64, 96) and logits.isfinite().all()
+
+
 @pytest.mark.parametrize("name", shipped_names())
 def test_shipped_checkpoints_are_what_their_cards_say(name: str) -> None:
     card = read_card(name)
@@ -107,9 +126,7 @@ def test_shipped_checkpoints_are_what_their_cards_say(name: str) -> None:
     assert all(value.isfinite().all() for value in state.values() if value.is_floating_point())
     for key in ("recipe", "seed", "data", "steps", "scores", "train", "check", "licence"):
         assert card[key] is not None
-    with torch.no_grad():
-        logits = net(net.normalization.apply(torch.rand(1, 3, 64, 96)))
-    assert logits.shape == (1, len(card["classes"]), 64, 96)
+    works(net, card["classes"])
 
 
 @pytest.mark.parametrize("name", [name for name in shipped_names() if "scenes" in name])
