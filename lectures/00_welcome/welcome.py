@@ -40,6 +40,7 @@ import numpy as np
 from segedu.data import load_photograph, photograph_names
 from segedu.data.scenes import CLASS_OF_TRAIN_ID, SCENE_CLASSES, scene_seeds, street_scene
 from segedu.drawing import (
+    GREEN,
     ORANGE,
     SKY,
     VERMILION,
@@ -49,10 +50,11 @@ from segedu.drawing import (
     overlay_mask,
     palette,
 )  # fmt: skip
-from segedu.interactive import GrabCut, Prompts
+from segedu.interactive import GrabCut, Prompts, click_through
 from segedu.semantic import predict
 from segedu.superpixels import slic
 from segedu.weights import load_shipped, read_card, shipped_names
+from segedu.weights.methods import shipped_ritm
 from segedu.widgets import Segmenter
 
 photo = load_photograph("astronaut")
@@ -97,15 +99,18 @@ print("Python is new enough, all packages are there.")
 # %%
 person = next(thing for thing in photo.instances if thing.category == "person")
 labels = slic(image, 250)
-method = GrabCut()
-method.set_image(image)
-box = tuple(float(v) for v in person.box)
-answer = method.predict(Prompts(box=box)).mask
-
 pictures = {"1 superpixels · computed": mark_boundaries(image, labels)}
-pictures["3 interactive, a box · computed"] = cv2.rectangle(
-    overlay_mask(image, answer), np.int32(box[:2]), np.int32(box[2:]) - 2, ORANGE, 4
-)
+
+# %% tags=["nbval-ignore-output"]
+# Weights in half precision and convolutions round differently from machine to machine.
+clicked = click_through(shipped_ritm(), image, person.mask, max_clicks=4)
+picture = overlay_mask(image, clicked.mask)
+for c in clicked.clicks:
+    cv2.circle(picture, (int(c.x), int(c.y)), 11, (255, 255, 255), -1, cv2.LINE_AA)
+    color = GREEN if c.positive else VERMILION
+    cv2.circle(picture, (int(c.x), int(c.y)), 8, color, -1, cv2.LINE_AA)
+pictures[f"3 interactive, {len(clicked.clicks)} clicks · computed"] = picture
+print("overlap with the true mask after each click:", np.round(clicked.ious, 2))
 
 # %%
 street = street_scene(scene_seeds("test", 5)[4], 384, 384)
@@ -121,7 +126,7 @@ def semantic(picture):
 
 
 # %% tags=["nbval-ignore-output"]
-# Weights in half precision and convolutions round differently from machine to machine.
+# As above.
 if best:
     pictures["2 semantic, a street · computed"] = semantic(street.image)
     print("the network:", best)
@@ -168,7 +173,7 @@ figure_grid([pictures[k] for k in sorted(pictures)], sorted(pictures), columns=3
 # |---|---|---|---|
 # | **1 superpixels** | where does something end? | small regions, no names | [SLIC](../01_superpixels/01_slic.ipynb) · [rivals and metrics](../01_superpixels/02_rivals.ipynb) |
 # | **2 semantic** | what is each pixel? | a class for every pixel; two people are one "person" | [FCN](../02_semantic/01_fcn.ipynb) · [decoders](../02_semantic/02_encoder_decoders.ipynb) · [DeepLab and CRF](../02_semantic/03_deeplab_crf.ipynb) · [HRNet](../02_semantic/04_hrnet.ipynb) · [SegFormer](../02_semantic/05_segformer.ipynb) |
-# | **3 interactive** | which thing do *you* mean? | one mask, after a click or a box | [prompts and GrabCut](../03_interactive/01_prompts_grabcut.ipynb); learned methods coming |
+# | **3 interactive** | which thing do *you* mean? | one mask, after a click or a box | [prompts and GrabCut](../03_interactive/01_prompts_grabcut.ipynb) · [RITM and Zoom-In](../03_interactive/02_ritm_zoom_in.ipynb) · [Segment Anything](../03_interactive/03_segment_anything.ipynb) |
 # | **4 instance** | which things, and where is each? | a mask for every thing; the wall is no thing | coming |
 # | **5 panoptic** | both at once | every pixel has a class, and every thing its own number | coming |
 # | **6 pose** | how does a person stand? | 17 points: nose, eyes, ears, shoulders, … wrists, hips, knees, ankles | coming |
@@ -192,15 +197,17 @@ verdict
 # %% [markdown]
 # ## Play
 #
-# This is section 3, live. Take the box tool and drag around the helmet; then click.
+# This is section 3, live. Choose "helmet" and click on it; with the right button you click on what does not belong to it. Two methods answer:
+# **RITM**, a network that was trained to follow clicks, and **GrabCut**, which knows nothing but the colours of this one photograph.
 #
-# 1. How many clicks do you need after the box until you would put the mask on a poster?
+# 1. How many clicks does each need until you would put the mask on a poster? `K` shows both side by side.
 # 2. Which of the four things is hardest? What makes it hard?
 # 3. Press `?`. Which key hides the mask?
 
 # %%
-segmenter = Segmenter(image, names=("astronaut", "helmet"))
-segmenter.prompts = Prompts(box=box)
+methods = {"RITM": shipped_ritm(), "GrabCut": GrabCut()}
+segmenter = Segmenter(image, methods=methods, names=("astronaut", "helmet"))
+segmenter.prompts = Prompts(clicks=tuple(clicked.clicks))
 segmenter.wait()
 segmenter
 
@@ -249,7 +256,8 @@ figure_grid(shown, titles, columns=4, width=11)
 #
 # <details><summary>Answer</summary>
 #
-# Take the superpixel under the click and add neighbours that look alike. It stops too early or too late: GrabCut asks instead for the best of *all* masks.
+# Take the superpixel under the click and add neighbours that look alike. It stops too early or too late: GrabCut asks instead for the best of *all* masks, and a
+# network has seen what objects look like.
 # </details>
 
 # %% [markdown]
