@@ -207,8 +207,9 @@ verdict
 # %%
 methods = {"RITM": shipped_ritm(), "GrabCut": GrabCut()}
 segmenter = Segmenter(image, methods=methods, names=("astronaut", "helmet"))
-segmenter.prompts = Prompts(clicks=tuple(clicked.clicks))
-segmenter.wait()
+for n in range(1, len(clicked.clicks) + 1):  # one after the other: each answer goes into the next
+    segmenter.prompts = Prompts(clicks=tuple(clicked.clicks[:n]))
+    segmenter.wait()
 segmenter
 
 # %% [markdown]
