@@ -148,31 +148,33 @@ def _recipes(
     return [dataclasses.replace(r, name=name, about=about) for r, name, about in made]
 
 
+# Networks of 2014 to 2017: half as long shows what they can, and what they cannot.
+BRIEF: dict[str, Any] = {"steps": 1000, "evaluate_every": 500}
 _VGG = {"width": 0.125, "head_channels": 128, "batch_norm": True}
 RECIPES = [
-    *_recipes("fcn32s", "FCN-32s", semantic.fcn32s, _VGG, {"batch_norm": True}),
-    *_recipes("fcn16s", "FCN-16s", semantic.fcn16s, _VGG, {"batch_norm": True}),
-    *_recipes("fcn8s", "FCN-8s", semantic.fcn8s, _VGG, {"batch_norm": True}),
-    *_recipes("segnet", "SegNet", semantic.segnet, {"width": 0.1875}),
+    *_recipes("fcn32s", "FCN-32s", semantic.fcn32s, _VGG, {"batch_norm": True}, **BRIEF),
+    *_recipes("fcn16s", "FCN-16s", semantic.fcn16s, _VGG, {"batch_norm": True}, **BRIEF),
+    *_recipes("fcn8s", "FCN-8s", semantic.fcn8s, _VGG, {"batch_norm": True}, **BRIEF),
+    *_recipes("segnet", "SegNet", semantic.segnet, {"width": 0.1875}, **BRIEF),
     *_recipes(
         "deconvnet", "DeconvNet", semantic.deconvnet,
-        {"width": 0.125, "head_channels": 128, "bottleneck": 3},
+        {"width": 0.125, "head_channels": 128, "bottleneck": 3}, **BRIEF,
     ),
     *_recipes(
         "unet", "U-Net", semantic.unet, {"channels": (16, 32, 64, 128, 160)}, on_camvid=True
     ),
     *_recipes(
         "stacked-hourglass", "Stacked hourglass (2)", semantic.stacked_hourglass,
-        {"features": 64, "unused_skips": False}, {"unused_skips": False},
+        {"features": 64, "unused_skips": False}, {"unused_skips": False}, **BRIEF,
     ),
     *_recipes(
         "deeplab-v1", "DeepLab v1", semantic.deeplab_v1,
-        {"width": 0.1875, "batch_norm": True}, {"batch_norm": True},
+        {"width": 0.1875, "batch_norm": True}, {"batch_norm": True}, **BRIEF,
     ),
     # Four units of one bottleneck each (ResNet-50 has 3, 4, 6, 3), a quarter of the channels.
     *_recipes(
         "deeplab-v2", "DeepLab v2, ResNet-101", semantic.deeplab_v2,
-        {"blocks": (1, 1, 1, 1), "width": 16},
+        {"blocks": (1, 1, 1, 1), "width": 16}, **BRIEF,
     ),
     *_recipes(
         "deeplab-v3", "DeepLab v3, ResNet-50", semantic.deeplab_v3,
