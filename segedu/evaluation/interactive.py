@@ -33,6 +33,7 @@ from segedu.interactive.clicks import MAX_CLICKS, click_through, noc
 METHODS = {  # name -> where a method is built
     "grabcut": "segedu.interactive:GrabCut",
     "ritm": "segedu.weights.methods:shipped_ritm",
+    "sam": "segedu.weights.methods:shipped_sam",
 }
 THRESHOLDS = (0.85, 0.9)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from segedu.interactive import RITM, ZoomIn
+from segedu.interactive import RITM, SAM, SegmentAnything, ZoomIn
 from segedu.interactive.ritm_network import ClickNetwork
 from segedu.weights.shipped import load_shipped
 
@@ -30,3 +30,20 @@ def shipped_ritm(
     if not isinstance(net, ClickNetwork):
         raise ValueError(f"{name} is a {type(net).__name__}, not a network that takes clicks")
     return ZoomIn(RITM(net, device=device, max_size=size), target_size=size)
+
+
+def shipped_sam(name: str = "sam-vit-tiny-small", *, device: str | torch.device = "auto") -> SAM:
+    """Segment Anything with shipped weights.
+
+    Args:
+        name: of the checkpoint.
+        device: where it runs.
+
+    Raises:
+        WeightsError: no such checkpoint.
+        ValueError: the checkpoint is of another kind of network.
+    """
+    net = load_shipped(name)
+    if not isinstance(net, SegmentAnything):
+        raise ValueError(f"{name} is a {type(net).__name__}, not a Segment Anything")
+    return SAM(net, device=device)

@@ -51,7 +51,7 @@ class ObjectRemover(MaskFollower):
             description="fill by", style=style, layout=layout,
         )  # fmt: skip
         self.grow = widgets.IntSlider(
-            0, -10, 30, description="grow, px", style=style, layout=layout,
+            0, -10, 30, description="grow more, px", style=style, layout=layout,
             tooltip="more or less than what fits the object's size",
         )  # fmt: skip
         self._result: NDArray[np.uint8] | None = None
