@@ -364,7 +364,7 @@ figure_grid([*one, *three], ["the one mask", "1 of 3", "2 of 3", "3 of 3"], colu
 #
 # The course's small SAM at a quarter of its pixels, on objects of the synthetic scenes, for a few steps. Rounds as in the paper: a point
 # or a jittered box first, then a point where the answer is wrong, then only its own mask. Two things differ from the paper, since little data
-# and time are at hand: patches are made by four small convolutions (Xiao et al., NeurIPS 2021), and focal loss counts 4 with $\\alpha_t = ½$. With the paper's
+# and time are at hand: patches are made by four small convolutions (Xiao et al., NeurIPS 2021), and focal loss counts 4 with $\alpha_t = ½$. With the paper's
 # 20 and ¼, what lies beside the object counts three times as much, and for thousands of steps the safest answer is an empty mask.
 #
 # **Predict.** The authors trained for 68 hours on 256 GPUs. What will come first after a few dozens of steps: where the object is, or its outline?

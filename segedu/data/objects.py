@@ -145,6 +145,7 @@ class ObjectDataset(Dataset[tuple[Tensor, Tensor]]):
         size: S.
         length: items of an epoch.
         paste: probability that the object is pasted into another photograph.
+        whole: probability that the crop is about the whole photograph, objects as small as there.
 
     Raises:
         ValueError: as many weights as sources are not given.
@@ -158,10 +159,12 @@ class ObjectDataset(Dataset[tuple[Tensor, Tensor]]):
         size: int = 160,
         length: int = 100_000,
         paste: float = 0.15,
+        whole: float = 0.0,
     ) -> None:
         if len(sources) != len(weights) or not sources:
             raise ValueError(f"{len(sources)} sources and {len(weights)} weights")
         self.sources, self.size, self.length, self.paste = list(sources), size, length, paste
+        self.whole = whole
         self.weights = np.asarray(weights, float) / np.sum(weights)
 
     def __len__(self) -> int:
@@ -186,6 +189,9 @@ class ObjectDataset(Dataset[tuple[Tensor, Tensor]]):
         side = extent / random.uniform(0.25, 1.1)
         center = np.array([columns[0] + columns[-1], rows[0] + rows[-1]]) / 2 + 0.5
         center += random.uniform(-0.5, 0.5, 2) * max(0.15 * side, side - extent)
+        if self.whole and random.random() < self.whole:
+            side = max(image.shape[:2]) * random.uniform(0.75, 1.1)
+            center = np.array([image.shape[1], image.shape[0]]) / 2
         angle = random.normal(0, 8)
         matrix = cv2.getRotationMatrix2D((0, 0), angle, self.size / side)[:, :2]
         if random.random() < 0.5:

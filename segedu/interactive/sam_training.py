@@ -140,6 +140,8 @@ def sam_loss(
     points: int = 4,
     focal: float = FOCAL,
     alpha: float = ALPHA,
+    asks: int = 1,
+    stride: int = 1,
 ) -> tuple[Tensor, Tensor]:
     """Ask about objects, again and again, and add up what the answers cost.
 
@@ -150,18 +152,23 @@ def sam_loss(
         points: further rounds; in one of them, and after them, no point is added.
         focal: as `answer_loss`.
         alpha: as `answer_loss`.
+        asks: how often each object is asked about, with other prompts: decoding is cheap.
+        stride: losses are computed on every so many pixels, in rows and in columns.
 
     Returns:
         total and weight, as in `segedu.losses`: the sum over objects of the mean over rounds, and
         the number of objects.
     """
     target = target.flatten(0, 1) if target.ndim == 4 else target
+    target = target.repeat_interleave(asks, dim=0)
     truth, counted = target == 1, target != IGNORE_LABEL
     scale = encoded.net.image_size / max(target.shape[-2:])
     asked = first_prompts(truth & counted, scale)
+    some = slice(stride // 2, None, stride)
+    few = (truth[:, some, some], counted[:, some, some])
     silent = int(torch.randint(1, points + 1, ())) if points else 0
     logits, guessed = encoded.decode(**asked, multimask=True)
-    cost = answer_loss(logits, guessed, truth, counted, focal=focal, alpha=alpha)
+    cost = answer_loss(logits, guessed, *few, focal=focal, alpha=alpha)
     rounds = [*(n != silent for n in range(1, points + 1)), False] if points else []
     for with_point in rounds:
         best = guessed.argmax(dim=1)
@@ -170,7 +177,7 @@ def sam_loss(
             new, labels = wrong_points(previous, truth, counted)
             asked = with_point_added(asked, scaled(new, scale), labels)
         logits, guessed = encoded.decode(**asked, masks=previous[:, None], multimask=False)
-        cost = cost + answer_loss(logits, guessed, truth, counted, focal=focal, alpha=alpha)
+        cost = cost + answer_loss(logits, guessed, *few, focal=focal, alpha=alpha)
     return (cost / (1 + len(rounds))).sum(), cost.new_tensor(float(len(cost)))
 
 

@@ -7,9 +7,11 @@ import importlib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
-from torch import nn
+from safetensors.torch import load_file
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from segedu.losses import cross_entropy
@@ -68,6 +70,8 @@ class Recipe:
         clip: largest norm of the gradient; None for none.
         ema: decay of the moving average of the weights that is evaluated and kept; None for none.
         precision: "no" for float32, "bf16", or "fp16" (with loss scaling; on GPUs).
+        start: weights to begin with instead of random ones: a file of this network's
+            (`best.safetensors` of a run), or the name of a shipped checkpoint; "" for none.
         seed: of the first weights, the order of images, augmentation and dropout.
         evaluate_every: steps between evaluations on the validation images.
         checkpoint_every: steps between checkpoints.
@@ -99,6 +103,7 @@ class Recipe:
     clip: float | None = None
     ema: float | None = None
     precision: Literal["no", "bf16", "fp16"] = "no"
+    start: str = ""
     seed: int = 0
     evaluate_every: int = 200
     checkpoint_every: int = 200
@@ -120,8 +125,18 @@ class Recipe:
             raise ValueError(f"batch {self.batch} is not a multiple of accumulate")
 
     def build_model(self, classes: tuple[str, ...]) -> nn.Module:
-        """The network, with weights from torch's generator."""
-        return self.model(num_classes=len(classes), **self.model_args)
+        """The network, with weights from torch's generator, or those that it starts from.
+
+        Raises:
+            ValueError: `start` is neither a file nor a shipped checkpoint, or of another network.
+        """
+        net = self.model(num_classes=len(classes), **self.model_args)
+        if self.start:
+            try:
+                net.load_state_dict(_weights(self.start))
+            except RuntimeError as error:
+                raise ValueError(f"{self.start} does not fit {self.name}: {error}") from error
+        return net
 
     def to_dict(self) -> dict[str, Any]:
         """The recipe in words and numbers, for JSON; functions as "module:name"."""
@@ -143,6 +158,15 @@ class Recipe:
         functions = ("model", "data", "simulate", "loss", "evaluation")
         made = {k: import_function(v) if k in functions and v else v for k, v in values.items()}
         return cls(**made)
+
+
+def _weights(start: str) -> Mapping[str, Tensor]:
+    """Weights in a file, or those that are shipped under a name."""
+    if Path(start).is_file():
+        return load_file(start)
+    from segedu.weights import load_shipped  # which in turn knows recipes
+
+    return load_shipped(start).state_dict()
 
 
 def _plain(value: Any) -> Any:

@@ -135,7 +135,7 @@ class Run:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over a checkpoint's state; raises TrainingError when it is another recipe's."""
-        ours, theirs = self.recipe.to_dict(), state["recipe"]
+        ours, theirs = self.recipe.to_dict(), Recipe.from_dict(state["recipe"]).to_dict()
         if different := [key for key in ours if ours[key] != theirs.get(key)]:
             changes = ", ".join(f"{key}: {theirs.get(key)} -> {ours[key]}" for key in different)
             raise TrainingError(

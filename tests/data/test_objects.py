@@ -41,6 +41,16 @@ def test_crops_keep_image_and_mask_together() -> None:
     assert min(shares) < 0.1 < 0.4 < max(shares)
 
 
+def test_whole_photographs_show_objects_as_small_as_they_are() -> None:
+    data = ObjectDataset([Coins()], [1.0], size=64, paste=0.0, whole=1.0)
+    torch.manual_seed(0)
+    share = np.pi * 30**2 / 160**2  # of a square as wide as the photograph
+    for _ in range(20):
+        _, target = data[0]
+        # Between 0.75 and 1.1 times as wide, and the sides' ratio changes a little.
+        assert 0.5 * share < (target == 1).float().mean() < 2.5 * share
+
+
 def test_randomness_is_torchs() -> None:
     data = ObjectDataset([Coins(), SceneObjects(0, 5, (64, 128))], [1, 1], size=48, paste=0.5)
     found = []

@@ -141,6 +141,31 @@ def test_the_loss_counts_objects_and_reaches_every_parameter(shape: tuple[int, .
     assert {n.split(".")[2] for n in left} < {"1", "2", "3"}
 
 
+def test_repeated_questions_and_coarse_losses_count_as_they_should() -> None:
+    torch.manual_seed(0)
+    size = ViTSize(32, 2, 2, (1,), window=2, patch=16, stem=(8, 8, 16, 16))
+    net = SegmentAnything(size, channels=32, image_size=64, hidden=32, heads=4).eval()
+    target = torch.zeros(2, 64, 64, dtype=torch.long)
+    target[:, 16:48, 8:40] = 1
+    with torch.no_grad():
+        encoded = net(torch.randn(2, 3, 64, 64))
+        totals, weights = [], []
+        for options in ({}, {"stride": 4}, {"asks": 3}):
+            torch.manual_seed(1)
+            total, weight = sam_loss(encoded, target, points=1, **options)
+            totals.append(float(total / weight))
+            weights.append(float(weight))
+    assert weights == [2, 2, 6]
+    # The masks have 16 pixels a side; enlarged four times they cost about the same.
+    assert totals[1] == pytest.approx(totals[0], rel=0.03)
+    assert totals[2] == pytest.approx(totals[0], rel=0.3) != totals[0]
+
+
+def test_stems_must_make_patches_of_the_right_size() -> None:
+    with pytest.raises(ValueError, match="2 strides of 2 do not make patches of 16"):
+        SegmentAnything(ViTSize(32, 2, 2, (1,), window=2, patch=16, stem=(8, 8)), image_size=64)
+
+
 def test_a_small_network_learns_to_segment_what_is_clicked() -> None:
     """Two rectangles an image, one of them meant: colours alone do not tell which."""
     torch.manual_seed(0)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from segedu.cli import app
 from segedu.semantic import __all__ as semantic_names
-from segedu.training import RECIPES, Recipe, find_recipe, with_overrides
+from segedu.training import RECIPES, Recipe, find_recipe, train, with_overrides
 from segedu.training.cards import reproduce
 from segedu.training.recipe import import_function
 from segedu.training.recipes.semantic import camvid, scenes
 from segedu.weights.shipped import LARGEST, in_half_precision
 from tests.requirements_of_machine import SHARED_DATA, needs_shared_data
+from tests.training.toy import TOY
 
 SMALL = [name for name in RECIPES if name.endswith(("-scenes", "-camvid"))]
 runner = CliRunner()
@@ -165,3 +168,19 @@ def test_the_cards_command_is_the_one_that_was_run() -> None:
     assert words[:3] == ["segedu", "train", "unet-scenes"]
     again = with_overrides(RECIPES["unet-scenes"], words[3:])
     assert again.to_dict() == changed.to_dict()
+
+
+def test_a_run_starts_from_the_weights_of_another(tmp_path: Path) -> None:
+    train(dataclasses.replace(TOY, steps=2), tmp_path / "first", device="cpu")
+    weights = tmp_path / "first" / "final.safetensors"
+    again = dataclasses.replace(TOY, steps=1, lr=1e-9, warmup=0, ema=None, start=str(weights))
+    train(again, tmp_path / "second", device="cpu")
+    before, after = load_file(weights), load_file(tmp_path / "second" / "final.safetensors")
+    for name, value in before.items():
+        if "running" not in name and "num_batches" not in name:
+            torch.testing.assert_close(after[name], value, atol=1e-6, rtol=0)
+    wider = dataclasses.replace(again, model_args={"width": 9})
+    with pytest.raises(ValueError, match="does not fit toy"):
+        wider.build_model(("a", "b", "c"))
+    with pytest.raises(ValueError, match="no checkpoint"):
+        dataclasses.replace(again, start="nowhere").build_model(("a", "b", "c"))

@@ -38,6 +38,7 @@ def objects(
     paste: float = 0.15,
     photographs: float = 0.6,
     segments: float = 0.2,
+    whole: float = 0.0,
 ) -> Splits:
     """Objects to click on.
 
@@ -48,13 +49,14 @@ def objects(
         paste: share of crops whose object is pasted into another image.
         photographs: share of `coco_objects`.
         segments: share of BSDS500; the rest is scenes.
+        whole: share of crops that show about the whole image.
     """
     seeds = {name: scene_seeds(name, n) for name, n in (("train", 1_000_000), ("val", 60))}
     sources: list[Source] = [SceneObjects(seeds["train"].start, len(seeds["train"]))]
     if not root:
         test = scene_seeds("test", 100)
         return Splits(
-            ObjectDataset(sources, [1.0], size=size, paste=paste),
+            ObjectDataset(sources, [1.0], size=size, paste=paste, whole=whole),
             WholeObjects(SceneObjects(seeds["val"].start, len(seeds["val"])), evaluated_size),
             WholeObjects(SceneObjects(test.start, len(test)), evaluated_size),
             ("object",),
@@ -63,7 +65,7 @@ def objects(
     sources += [CocoObjects(folder, range(6)), Segments(Path(root) / "bsds500")]
     weights = [1 - photographs - segments, photographs, segments]
     return Splits(
-        ObjectDataset(sources, weights, size=size, paste=paste),
+        ObjectDataset(sources, weights, size=size, paste=paste, whole=whole),
         WholeObjects(CocoObjects(folder, [6]), evaluated_size),
         WholeObjects(CocoObjects(folder, [7]), evaluated_size),
         ("object",),
