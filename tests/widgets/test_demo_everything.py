@@ -30,6 +30,7 @@ def demo(net, monkeypatch):
     monkeypatch.setattr(everything, "IOU_FLOOR", 0.0)
     monkeypatch.setattr(everything, "STABILITY_FLOOR", 0.0)
     options = {"points_per_side": 5, "iou_threshold": 0.0, "stability_threshold": 0.0}
+    options["stability_offset"] = 1.0
     return everything_explorer(picture((90, 128)), net, **options, min_area=0)
 
 

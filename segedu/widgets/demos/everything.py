@@ -28,7 +28,7 @@ from segedu.widgets.demos.base import Demo, Image, one_torch_thread, png, shrink
 from segedu.widgets.runs import encode_runs
 
 WORKING_SIDE = 512
-IOU_FLOOR, STABILITY_FLOOR = 0.3, 0.5  # what is worse is never looked at
+IOU_FLOOR, STABILITY_FLOOR = 0.15, 0.4  # what is worse is never looked at
 PAINT_EVERY = 0.3  # seconds, while masks are coming
 COLORS = palette(21)
 _HERE = Path(__file__).parent
@@ -70,8 +70,10 @@ class EverythingExplorer(Demo):
         image: (H, W, 3); seen at `WORKING_SIDE` pixels.
         net: a network of Segment Anything, or the name of a shipped one.
         points_per_side: of the grid to begin with.
-        iou_threshold: of the network's guess, to begin with.
+        iou_threshold: of the network's guess, to begin with; the defaults suit the small network,
+            which is less sure of itself than the authors'.
         stability_threshold: to begin with.
+        stability_offset: see `EverythingOptions`.
         min_area: in pixels, to begin with.
     """
 
@@ -81,12 +83,14 @@ class EverythingExplorer(Demo):
         net: SegmentAnything | SAM | str = "sam-vit-tiny-small",
         *,
         points_per_side: int = 16,
-        iou_threshold: float = 0.7,
-        stability_threshold: float = 0.85,
+        iou_threshold: float = 0.25,
+        stability_threshold: float = 0.6,
+        stability_offset: float = 0.3,
         min_area: int = 50,
     ) -> None:
         self.image = shrink(image, WORKING_SIDE)
         self.net = _network(net)
+        self.stability_offset = stability_offset
         self.candidates: list[FoundMask] = []
         self.asked: list[list[float]] = []
         self.points = slider("points a side", points_per_side, 1, 32, continuous_update=False)
@@ -144,6 +148,7 @@ class EverythingExplorer(Demo):
             points_per_side=self.points.value,
             iou_threshold=IOU_FLOOR,
             stability_threshold=STABILITY_FLOOR,
+            stability_offset=self.stability_offset,
         )
         steps = everything_steps(self.net, self.image, options)
         last = 0.0
