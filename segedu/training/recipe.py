@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 from torch.utils.data import Dataset
 
 from segedu.losses import cross_entropy
@@ -70,8 +70,8 @@ class Recipe:
         clip: largest norm of the gradient; None for none.
         ema: decay of the moving average of the weights that is evaluated and kept; None for none.
         precision: "no" for float32, "bf16", or "fp16" (with loss scaling; on GPUs).
-        start: weights to begin with instead of random ones: a file of this network's
-            (`best.safetensors` of a run), or the name of a shipped checkpoint; "" for none.
+        start: file of weights to begin with instead of random ones: `best.safetensors` of a run, or
+            a shipped `data/checkpoints/NAME.safetensors`; "" for none.
         seed: of the first weights, the order of images, augmentation and dropout.
         evaluate_every: steps between evaluations on the validation images.
         checkpoint_every: steps between checkpoints.
@@ -128,12 +128,14 @@ class Recipe:
         """The network, with weights from torch's generator, or those that it starts from.
 
         Raises:
-            ValueError: `start` is neither a file nor a shipped checkpoint, or of another network.
+            ValueError: there is no file `start`, or it is of another network.
         """
         net = self.model(num_classes=len(classes), **self.model_args)
         if self.start:
+            if not Path(self.start).is_file():
+                raise ValueError(f"there is no file of weights {self.start!r} to start from")
             try:
-                net.load_state_dict(_weights(self.start))
+                net.load_state_dict(load_file(self.start))
             except RuntimeError as error:
                 raise ValueError(f"{self.start} does not fit {self.name}: {error}") from error
         return net
@@ -158,15 +160,6 @@ class Recipe:
         functions = ("model", "data", "simulate", "loss", "evaluation")
         made = {k: import_function(v) if k in functions and v else v for k, v in values.items()}
         return cls(**made)
-
-
-def _weights(start: str) -> Mapping[str, Tensor]:
-    """Weights in a file, or those that are shipped under a name."""
-    if Path(start).is_file():
-        return load_file(start)
-    from segedu.weights import load_shipped  # which in turn knows recipes
-
-    return load_shipped(start).state_dict()
 
 
 def _plain(value: Any) -> Any:

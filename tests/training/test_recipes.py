@@ -182,5 +182,5 @@ def test_a_run_starts_from_the_weights_of_another(tmp_path: Path) -> None:
     wider = dataclasses.replace(again, model_args={"width": 9})
     with pytest.raises(ValueError, match="does not fit toy"):
         wider.build_model(("a", "b", "c"))
-    with pytest.raises(ValueError, match="no checkpoint"):
+    with pytest.raises(ValueError, match="no file of weights 'nowhere'"):
         dataclasses.replace(again, start="nowhere").build_model(("a", "b", "c"))
