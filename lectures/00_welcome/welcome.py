@@ -32,8 +32,6 @@
 # %%
 import time
 
-start = time.perf_counter()
-
 import cv2
 import numpy as np
 
@@ -57,11 +55,10 @@ from segedu.weights import load_shipped, read_card, shipped_names
 from segedu.weights.methods import shipped_ritm
 from segedu.widgets import Segmenter
 
+start = time.perf_counter()
 photo = load_photograph("astronaut")
 image = photo.image
-print(
-    f"{photo.name}: {image.shape[1]} x {image.shape[0]} pixels, {len(photo.instances)} things drawn by hand"
-)
+print(f"{photo.name}, {image.shape}: {len(photo.instances)} things drawn by hand")
 
 # %% [markdown]
 # ## Does everything run?
