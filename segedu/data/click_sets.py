@@ -77,6 +77,11 @@ class ObjectSet:
             )
         self._pairs = [(path, masks[path.stem]) for path in paths]
 
+    @property
+    def photographs(self) -> list[str]:
+        """Names of the files, without endings, in order."""
+        return [path.stem for path, _ in self._pairs]
+
     def __len__(self) -> int:
         return len(self._pairs)
 

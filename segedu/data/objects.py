@@ -3,6 +3,7 @@
 Sources, each a sequence of `Labelled` (an image and a label map; 0 is no object, 255 ignored):
 
     CocoObjects     img/*.jpg and gt/*.png, one object a photograph, as `DAVIS` of `click_sets`
+    CocoAll         photographs of COCO with all of their objects
     Segments        BSDS500: the segments that people cut photographs into
     SceneObjects    people, vehicles, signs, … of the synthetic street scenes
 
@@ -13,7 +14,7 @@ photograph ("copy-paste", Ghiasi et al., CVPR 2021). Everything random comes fro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +28,7 @@ from torch.utils.data import Dataset
 
 from segedu.data.bsds import BSDS500
 from segedu.data.click_sets import DAVIS
+from segedu.data.coco import CocoInstances
 from segedu.data.scenes import street_scene
 from segedu.images import IGNORE_LABEL
 
@@ -55,17 +57,28 @@ def shrink(image: NDArray[Any], labels: NDArray[Any]) -> Pair:
     return small.astype(np.uint8), nearest.astype(np.int32)
 
 
+def coco_photograph(name: str) -> str:
+    """COCO's number of a photograph, from a file's name: zebra02_000000123456 -> 000000123456."""
+    return name.rpartition("_")[2]
+
+
 class CocoObjects:
     """Photographs with one object each, kept in memory once read.
 
     Args:
         root: the folder with `img` and `gt`.
         part: takes every item whose number modulo 8 is in it, to hold some out.
+        without: photographs to leave out, because they are held out with another object.
     """
 
-    def __init__(self, root: str | Path, part: Sequence[int] = range(8)) -> None:
+    def __init__(
+        self, root: str | Path, part: Sequence[int] = range(8), without: Collection[str] = ()
+    ) -> None:
         self.samples = DAVIS(root)
-        self.numbers = [n for n in range(len(self.samples)) if n % 8 in part]
+        names = [coco_photograph(name) for name in self.samples.photographs]
+        numbers = [n for n in range(len(self.samples)) if n % 8 in part]
+        self.numbers = [n for n in numbers if names[n] not in without]
+        self.photographs = {names[n] for n in self.numbers}
         self._read = lru_cache(maxsize=None)(self._read_one)
 
     def __len__(self) -> int:
@@ -74,6 +87,47 @@ class CocoObjects:
     def _read_one(self, index: int) -> Pair:
         sample = self.samples[self.numbers[index]]
         return shrink(sample.image, sample.mask)
+
+    def pair(self, index: int, random: np.random.Generator) -> Pair:
+        """See `Source`."""
+        return self._read(index)
+
+
+class CocoAll:
+    """Photographs of COCO's layout and all of their objects of fair size, crowds left out.
+
+    Args:
+        root: the folder with `annotations`, and with `train2017` and `val2017`, both used.
+        without: photographs to leave out.
+    """
+
+    def __init__(self, root: str | Path, without: Collection[str] = ()) -> None:
+        folder = Path(root)
+        splits = [
+            CocoInstances(folder / "annotations" / f"instances_{name}.json", folder / name)
+            for name in ("train2017", "val2017")
+        ]
+        self.photographs = [
+            (split, n)
+            for split in splits
+            for n, entry in enumerate(split.entries)
+            if Path(entry["file_name"]).stem not in without
+        ]
+        self._read = lru_cache(maxsize=None)(self._read_one)
+
+    def __len__(self) -> int:
+        return len(self.photographs)
+
+    def _read_one(self, index: int) -> Pair:
+        split, number = self.photographs[index]
+        sample = split[number]
+        labels = np.zeros(sample.image.shape[:2], np.int32)
+        objects = [o for o in sample.objects if not o.crowd]
+        # Where masks overlap, the smaller one is in front: a tie before a person.
+        for number, item in enumerate(sorted(objects, key=lambda o: -o.area), 1):
+            labels[item.mask] = number
+        image, labels = shrink(sample.image, labels)
+        return image, _keep_sizes(labels, 0.01, 1.0)  # outlines of smaller ones are too coarse
 
     def pair(self, index: int, random: np.random.Generator) -> Pair:
         """See `Source`."""
@@ -185,13 +239,17 @@ class ObjectDataset(Dataset[tuple[Tensor, Tensor]]):
         image, mask = self._draw(random)
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         extent = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
-        # The object's longer side takes 0.25 to 1.1 of the square, wherever in it.
-        side = extent / random.uniform(0.25, 1.1)
+        # The object's longer side takes 0.25 to 1.1 of the square, wherever in it; but the square
+        # is hardly larger than the image, and goes over its borders as little as it can.
+        extents = np.array([image.shape[1], image.shape[0]])
+        side = min(extent / random.uniform(0.25, 1.1), extents.max() * random.uniform(0.9, 1.1))
         center = np.array([columns[0] + columns[-1], rows[0] + rows[-1]]) / 2 + 0.5
         center += random.uniform(-0.5, 0.5, 2) * max(0.15 * side, side - extent)
         if self.whole and random.random() < self.whole:
-            side = max(image.shape[:2]) * random.uniform(0.75, 1.1)
-            center = np.array([image.shape[1], image.shape[0]]) / 2
+            side = extents.max() * random.uniform(0.75, 1.1)
+            center = extents / 2
+        room = np.maximum(extents - side, 0) / 2
+        center = np.clip(center, extents / 2 - room, extents / 2 + room)
         angle = random.normal(0, 8)
         matrix = cv2.getRotationMatrix2D((0, 0), angle, self.size / side)[:, :2]
         if random.random() < 0.5:

@@ -1,10 +1,21 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import cv2
 import numpy as np
 import pytest
 import torch
 
-from segedu.data.objects import CocoObjects, ObjectDataset, SceneObjects, WholeObjects, _keep_sizes
+from segedu.data.objects import (
+    CocoAll,
+    CocoObjects,
+    ObjectDataset,
+    SceneObjects,
+    WholeObjects,
+    _keep_sizes,
+)
 from segedu.training.recipes.interactive import objects
 from tests.requirements_of_machine import SHARED_DATA, needs_shared_data
 
@@ -39,6 +50,15 @@ def test_crops_keep_image_and_mask_together() -> None:
             assert ((red == (target == 1)) | ~known).float().mean() > 0.93
         shares.append(float((target == 1).float().mean()))
     assert min(shares) < 0.1 < 0.4 < max(shares)
+
+
+def test_crops_show_as_much_of_the_photograph_as_they_can() -> None:
+    data = ObjectDataset([Coins()], [1.0], size=64, paste=0.0)
+    torch.manual_seed(0)
+    unknown = [float((data[0][1] == 255).float().mean()) for _ in range(60)]
+    # A square of 1.1 x 160 pixels around 120 x 160 has 38 % that nobody knows; turned, more.
+    assert max(unknown) < 0.6
+    assert np.mean(unknown) < 0.25
 
 
 def test_whole_photographs_show_objects_as_small_as_they_are() -> None:
@@ -95,10 +115,48 @@ def test_photographs_are_split_without_overlap() -> None:
     parts = [set(CocoObjects(root, part).numbers) for part in (range(6), [6], [7])]
     assert not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
     assert sum(map(len, parts)) == len(list((root / "img").glob("*.jpg")))
-    splits = objects(str(SHARED_DATA))
+    splits = objects(str(SHARED_DATA), instances=0.5)
+    _, photographs, _, everything = splits.train.sources
+    held_out = splits.validation.source.photographs | splits.test.source.photographs
+    assert held_out and not held_out & photographs.photographs
+    names = {Path(split.entries[n]["file_name"]).stem for split, n in everything.photographs}
+    assert len(names) == len(everything) and not held_out & names
     assert len(splits.test) == len(parts[2])  # type: ignore[arg-type]
     torch.manual_seed(0)
     for _ in range(5):
         image, _target = splits.train[0]
         assert image.shape == (3, 160, 160)
     assert "research" in splits.licence
+
+
+def test_all_objects_of_a_photograph_are_there_save_crowds_and_tiny_ones(tmp_path: Path) -> None:
+    """Three boxes: a large one, a smaller one in front of it, and one below 1 %; and a crowd."""
+    boxes = [(0, 0, 60, 60), (20, 20, 20, 20), (90, 0, 5, 5), (0, 80, 100, 20)]
+    for split in ("train2017", "val2017"):
+        (tmp_path / split).mkdir()
+        pixels = np.full((100, 100, 3), 90, np.uint8)
+        cv2.imwrite(str(tmp_path / split / f"{split}.png"), pixels)
+        content = {
+            "images": [{"id": 1, "file_name": f"{split}.png", "height": 100, "width": 100}],
+            "categories": [{"id": 1, "name": "box"}],
+            "annotations": [
+                {
+                    "id": n, "image_id": 1, "category_id": 1, "bbox": box, "area": w * h,
+                    "iscrowd": int(n == 4),
+                    "segmentation": [[x, y, x + w, y, x + w, y + h, x, y + h]],
+                }
+                for n, box in enumerate(boxes, 1)
+                for x, y, w, h in [box]
+            ],
+        }  # fmt: skip
+        (tmp_path / "annotations").mkdir(exist_ok=True)
+        (tmp_path / "annotations" / f"instances_{split}.json").write_text(json.dumps(content))
+    source = CocoAll(tmp_path)
+    assert len(source) == 2 and len(CocoAll(tmp_path, without=["val2017"])) == 1
+    image, labels = source.pair(0, np.random.default_rng(0))
+    assert image.shape == (100, 100, 3)
+    values, counts = np.unique(labels, return_counts=True)
+    assert values.tolist() == [0, 1, 2]
+    assert counts[1] == pytest.approx(3200, rel=0.06)
+    assert counts[2] == pytest.approx(400, rel=0.12)
+    assert labels[30, 30] == 2

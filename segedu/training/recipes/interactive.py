@@ -13,6 +13,7 @@ from pathlib import Path
 
 from segedu import interactive
 from segedu.data.objects import (
+    CocoAll,
     CocoObjects,
     ObjectDataset,
     SceneObjects,
@@ -38,17 +39,20 @@ def objects(
     paste: float = 0.15,
     photographs: float = 0.6,
     segments: float = 0.2,
+    instances: float = 0.0,
     whole: float = 0.0,
 ) -> Splits:
     """Objects to click on.
 
     Args:
-        root: the folder of `coco_objects` and `bsds500`; "" for synthetic scenes alone.
+        root: the folder of `coco_objects`, `bsds500` and, where `instances` is not 0, `coco_mini`;
+            "" for synthetic scenes alone.
         size: of training crops.
         evaluated_size: of images in evaluation.
         paste: share of crops whose object is pasted into another image.
         photographs: share of `coco_objects`.
-        segments: share of BSDS500; the rest is scenes.
+        segments: share of BSDS500.
+        instances: share of `coco_mini`, in COCO's layout; the rest is scenes.
         whole: share of crops that show about the whole image.
     """
     seeds = {name: scene_seeds(name, n) for name, n in (("train", 1_000_000), ("val", 60))}
@@ -62,12 +66,17 @@ def objects(
             ("object",),
         )
     folder = Path(root) / "coco_objects"
-    sources += [CocoObjects(folder, range(6)), Segments(Path(root) / "bsds500")]
-    weights = [1 - photographs - segments, photographs, segments]
+    choosing, judging = CocoObjects(folder, [6]), CocoObjects(folder, [7])
+    held_out = choosing.photographs | judging.photographs
+    sources += [CocoObjects(folder, range(6), held_out), Segments(Path(root) / "bsds500")]
+    weights = [1 - photographs - segments - instances, photographs, segments]
+    if instances:
+        sources.append(CocoAll(Path(root) / "coco_mini", held_out))
+        weights.append(instances)
     return Splits(
         ObjectDataset(sources, weights, size=size, paste=paste, whole=whole),
-        WholeObjects(CocoObjects(folder, [6]), evaluated_size),
-        WholeObjects(CocoObjects(folder, [7]), evaluated_size),
+        WholeObjects(choosing, evaluated_size),
+        WholeObjects(judging, evaluated_size),
         ("object",),
         OF_PHOTOGRAPHS,
     )
@@ -83,6 +92,7 @@ RITM = Recipe(
         "scale": 1.0,
     },
     data=objects,
+    data_args={"photographs": 0.4, "segments": 0.15, "instances": 0.3},
     simulate=simulate_clicks,
     simulate_args={"max_points": 8, "decay": 0.6},
     loss=click_loss,
