@@ -202,7 +202,7 @@ class ObjectDataset(Dataset[tuple[Tensor, Tensor]]):
         whole: probability that the crop is about the whole photograph, objects as small as there.
 
     Raises:
-        ValueError: as many weights as sources are not given.
+        ValueError: as many weights as sources are not given, or one is negative.
     """
 
     def __init__(
@@ -217,6 +217,8 @@ class ObjectDataset(Dataset[tuple[Tensor, Tensor]]):
     ) -> None:
         if len(sources) != len(weights) or not sources:
             raise ValueError(f"{len(sources)} sources and {len(weights)} weights")
+        if min(weights) < 0:
+            raise ValueError(f"weights {list(weights)}: shares must not be negative, nor exceed 1")
         self.sources, self.size, self.length, self.paste = list(sources), size, length, paste
         self.whole = whole
         self.weights = np.asarray(weights, float) / np.sum(weights)

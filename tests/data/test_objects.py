@@ -81,6 +81,8 @@ def test_randomness_is_torchs() -> None:
     assert not torch.equal(found[0][0], found[2][0])
     with pytest.raises(ValueError, match="weights"):
         ObjectDataset([Coins()], [0.5, 0.5])
+    with pytest.raises(ValueError, match="must not be negative"):
+        ObjectDataset([Coins(), Coins()], [1.2, -0.2])
 
 
 def test_whole_objects_are_the_same_every_time() -> None:
@@ -115,7 +117,7 @@ def test_photographs_are_split_without_overlap() -> None:
     parts = [set(CocoObjects(root, part).numbers) for part in (range(6), [6], [7])]
     assert not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]
     assert sum(map(len, parts)) == len(list((root / "img").glob("*.jpg")))
-    splits = objects(str(SHARED_DATA), instances=0.5)
+    splits = objects(str(SHARED_DATA), instances=0.2)
     _, photographs, _, everything = splits.train.sources
     held_out = splits.validation.source.photographs | splits.test.source.photographs
     assert held_out and not held_out & photographs.photographs
