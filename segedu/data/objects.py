@@ -7,6 +7,8 @@ Sources, each a sequence of `Labelled` (an image and a label map; 0 is no object
     Segments        BSDS500: the segments that people cut photographs into
     SceneObjects    people, vehicles, signs, … of the synthetic street scenes
 
+and, whole and small, `SceneSegments`: all that one can point at in a street scene, sky included.
+
 `ObjectDataset` draws one object at random, crops around it so that it fills a random share of the
 crop, mirrors, turns, changes colours; now and then it cuts an object out and pastes it into another
 photograph ("copy-paste", Ghiasi et al., CVPR 2021). Everything random comes from torch's generator.
@@ -23,6 +25,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -30,7 +33,7 @@ from segedu.data.bsds import BSDS500
 from segedu.data.click_sets import DAVIS
 from segedu.data.coco import CocoInstances
 from segedu.data.scenes import street_scene
-from segedu.images import IGNORE_LABEL
+from segedu.images import IGNORE_LABEL, to_tensor
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.int32]]
 Crop = tuple[NDArray[np.float32], NDArray[np.uint8]]
@@ -328,3 +331,57 @@ class WholeObjects(Dataset[tuple[Tensor, Tensor]]):
         mask = cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8)
         tensor = torch.from_numpy(resized.astype(np.float32)).permute(2, 0, 1).contiguous()
         return tensor, torch.from_numpy(mask.astype(np.int64))
+
+
+def segments_of_scene(
+    seed: int, size: int, least: int
+) -> tuple[NDArray[np.uint8], list[NDArray[np.bool_]]]:
+    """A street scene cut into its true segments: things, and connected pieces of stuff.
+
+    Args:
+        seed: of the scene.
+        size: of its sides.
+        least: pixels of a segment; smaller ones are left out.
+
+    Returns:
+        image (S, S, 3) uint8, and masks (S, S), the largest first.
+    """
+    scene = street_scene(seed, size, size)
+    names = scene.labels.astype(np.int64) + 256 * scene.instance_ids
+    masks: list[NDArray[np.bool_]] = []
+    for name in np.unique(names[scene.labels != IGNORE_LABEL]):
+        if name >= 256:  # a thing may be seen in pieces
+            masks.append(names == name)
+            continue
+        pieces, count = ndimage.label(names == name)
+        masks += [pieces == i for i in range(1, count + 1)]
+    kept = [m for m in masks if m.sum() >= least]
+    return scene.image, sorted(kept, key=lambda m: -int(m.sum()))
+
+
+class SceneSegments(Dataset[tuple[Tensor, Tensor]]):
+    """Street scenes: image float32 (3, S, S) in [0, 1], segments int64 (N, S, S) of 0 and 1.
+
+    Args:
+        seeds: of the scenes.
+        size: S.
+        masks: N, drawn at random, the same one now and then twice; 0 gives one, (S, S), that is
+            the same each time.
+        least: pixels of a segment; smaller ones are left out.
+    """
+
+    def __init__(
+        self, seeds: Sequence[int], *, size: int = 64, masks: int = 0, least: int = 40
+    ) -> None:
+        self.seeds, self.size, self.masks, self.least = seeds, size, masks, least
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        pixels, found = segments_of_scene(self.seeds[index], self.size, self.least)
+        image = to_tensor(pixels)
+        if not self.masks:
+            return image, torch.from_numpy(found[index % len(found)]).long()
+        chosen = torch.randint(len(found), (self.masks,)).tolist()
+        return image, torch.from_numpy(np.stack([found[i] for i in chosen])).long()

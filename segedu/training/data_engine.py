@@ -24,11 +24,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional as F
 
-from segedu.data.scenes import street_scene
+from segedu.data.objects import segments_of_scene
 from segedu.images import to_tensor
 from segedu.interactive import SAM, EverythingOptions, SegmentAnything, segment_everything
 from segedu.interactive.clicks import click_through, iou, next_click
@@ -109,31 +108,8 @@ class Round:
 
 
 def scene_pictures(seeds: Sequence[int], size: int = 64, least: int = 40) -> list[Picture]:
-    """Street scenes cut into their true segments: things, and connected pieces of stuff.
-
-    Args:
-        seeds: of the scenes.
-        size: of their sides.
-        least: pixels of a segment; smaller ones are left out.
-    """
-    pictures = []
-    for seed in seeds:
-        scene = street_scene(seed, size, size)
-        names = scene.labels.astype(np.int64) + 256 * scene.instance_ids
-        masks: list[Mask] = []
-        for name in np.unique(names[scene.labels != 255]):
-            if name >= 256:  # a thing may be seen in pieces
-                masks.append(names == name)
-                continue
-            pieces, count = ndimage.label(names == name)
-            masks += [pieces == i for i in range(1, count + 1)]
-        pictures.append(Picture(scene.image, largest_first(masks, least)))
-    return pictures
-
-
-def largest_first(masks: list[Mask], least: int = 0) -> list[Mask]:
-    """Masks of at least so many pixels, sorted."""
-    return sorted((m for m in masks if m.sum() >= least), key=lambda m: -int(m.sum()))
+    """Street scenes and their true segments; see `segments_of_scene`."""
+    return [Picture(*segments_of_scene(seed, size, least)) for seed in seeds]
 
 
 def annotate(method: SAM, picture: Picture, wanted: list[Mask], o: EngineOptions) -> Any:

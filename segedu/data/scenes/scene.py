@@ -104,18 +104,40 @@ def segments_info(ids: NDArray[Any]) -> list[dict[str, Any]]:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _measure(ids: NDArray[np.int32], areas: NDArray[np.int64]) -> None:
-    """Box (x1, y1 just outside) and pixels of every instance (N, 5), ids from 1."""
-    height, width = ids.shape
+def _describe(
+    front: NDArray[np.int16],
+    inverse: NDArray[np.float32],
+    label_of: NDArray[np.int32],
+    instance_of: NDArray[np.int32],
+    labels: NDArray[np.uint8],
+    depth: NDArray[np.float32],
+    areas: NDArray[np.int64],
+) -> None:
+    """What is known of each pixel, and of the instances that shapes belong to, in one pass.
+
+    `areas` gets the box (x1, y1 just outside) and the pixels of every instance (N + 1, 5).
+    """
+    height, width = front.shape
     for n in range(areas.shape[0]):
         areas[n, 0], areas[n, 1] = width, height
     for i in range(height):
         for j in range(width):
-            n = ids[i, j] - 1
-            if n >= 0:
+            shape = front[i, j]
+            labels[i, j] = label_of[shape]
+            depth[i, j] = np.float32(1) / max(inverse[i, j], np.float32(1e-4))
+            n = instance_of[shape]
+            if n > 0:
                 areas[n, 0], areas[n, 1] = min(areas[n, 0], j), min(areas[n, 1], i)
                 areas[n, 2], areas[n, 3] = max(areas[n, 2], j + 1), max(areas[n, 3], i + 1)
                 areas[n, 4] += 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _number(front: NDArray[np.int16], number_of: NDArray[np.int32], ids: NDArray[np.int32]) -> None:
+    """The number of every pixel's shape: `number_of[front]`, several times as fast."""
+    for i in range(front.shape[0]):
+        for j in range(front.shape[1]):
+            ids[i, j] = number_of[front[i, j]]
 
 
 def street_scene(seed: int, height: int = 128, width: int = 256) -> Scene:
@@ -143,16 +165,38 @@ def street_scene(seed: int, height: int = 128, width: int = 256) -> Scene:
     image = np.empty((height, width, 3), np.float32)
     front, inverse = np.empty((height, width), np.int16), np.empty((height, width), np.float32)
     resolve(shapes, planes, seen, shade, textures(), plan.mood(), image, front, inverse)
-    depth = (1 / np.maximum(inverse, np.float32(1e-4))).astype(np.float32, copy=False)
     pixels = _photograph(image, inverse, plan, dice)
-    labels = shapes["label"].astype(np.uint8)[front]
-    ids, train_ids, areas, order = _instances(shapes, front)
+    labels, depth, ids, train_ids, areas, order = _look_up(shapes, front, inverse)
     keypoints = {
         order[person.instance]: _keypoints(person, shapes, front, order[person.instance], ids)
         for person in plan.people
         if person.instance in order
     }
     return Scene(seed, plan.weather.kind, pixels, labels, ids, depth, train_ids, areas, keypoints)
+
+
+def _look_up(
+    shapes: NDArray[Any], front: NDArray[np.int16], inverse: NDArray[np.float32]
+) -> tuple[Any, ...]:
+    """What each pixel's shape says of it; instances that are seen get numbers without gaps.
+
+    Returns:
+        labels, depth and ids (H, W); the instances' trainIds and areas; old number -> new.
+    """
+    labels, depth = np.empty(front.shape, np.uint8), np.empty(front.shape, np.float32)
+    ids = np.empty(front.shape, np.int32)
+    of_label = np.ascontiguousarray(shapes["label"])
+    of_shape = np.ascontiguousarray(shapes["instance"])
+    areas = np.zeros((int(of_shape.max()) + 1, 5), np.int64)
+    _describe(front, inverse, of_label, of_shape, labels, depth, areas)
+    seen = np.flatnonzero(areas[:, 4])
+    new = np.zeros(len(areas), np.int32)
+    new[seen] = np.arange(1, len(seen) + 1)
+    _number(front, new[of_shape], ids)
+    train_of = np.zeros(len(areas), np.int64)
+    train_of[of_shape] = of_label
+    order = {int(old): int(new[old]) for old in seen}
+    return labels, depth, ids, train_of[seen], areas[seen], order
 
 
 def _photograph(
@@ -170,26 +214,6 @@ def _photograph(
     start = dice.integer(0, 2**31)
     develop(image, gains, weather.vignette, weather.noise, sensor_noise(), start, out)
     return out
-
-
-def _instances(
-    shapes: NDArray[Any], front: NDArray[np.int16]
-) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64], dict[int, int]]:
-    """Number the instances that are seen: ids (H, W), trainIds, areas, old number -> new."""
-    of_shape = shapes["instance"].astype(np.int32)
-    present = np.zeros(len(shapes), bool)
-    present[front] = True
-    numbers = np.unique(of_shape[present])
-    numbers = numbers[numbers > 0]
-    new = np.zeros(int(of_shape.max()) + 1, np.int32)
-    new[numbers] = np.arange(1, len(numbers) + 1)
-    ids = new[of_shape][front]
-    train_of = np.zeros(len(new), np.int64)
-    train_of[of_shape] = shapes["label"].astype(np.int64)
-    areas = np.zeros((len(numbers), 5), np.int64)
-    _measure(ids, areas)
-    order = {int(number): int(new[number]) for number in numbers}
-    return ids, train_of[numbers], areas, order
 
 
 def _keypoints(

@@ -70,7 +70,8 @@ def resolve(
             front[i, j], inverse_depth[i, j] = owner, near
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+# Inlined: handing over five arrays would take as long as shading a plain pixel.
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _color(
     shape: Any,
     planes: NDArray[Any],
@@ -117,7 +118,7 @@ def _color(
                         light *= _boards(shape, u, v, pu)
                     elif material == GROUND:
                         light *= _joints(shape, u, v, pu, pv) * (1 - _shadow(shade, x, y))
-                        light *= 1 + shape.extra[1] * _lookup(textures[CLOUDS], u * 5, v * 5)
+                        light *= 1 + shape.extra[1] * _lookup(textures, CLOUDS, u * 5, v * 5)
     day = light * (1 - glow) * t
     own = light * glow * t
     return (
@@ -146,14 +147,14 @@ def _footprint(plane: Any, along: Any, value: float, z: float) -> float:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _lookup(texture: NDArray[np.float32], u: float, v: float) -> float:
-    """Bilinear value of a texture that repeats."""
+def _lookup(textures: NDArray[np.float32], which: int, u: float, v: float) -> float:
+    """Bilinear value of a texture, which repeats."""
     fu, fv = np.floor(u), np.floor(v)
     s, t = u - fu, v - fv
     i, j = int(fv) & 255, int(fu) & 255
     k, m = (i + 1) & 255, (j + 1) & 255
-    top = texture[i, j] * (1 - s) + texture[i, m] * s
-    bottom = texture[k, j] * (1 - s) + texture[k, m] * s
+    top = textures[which, i, j] * (1 - s) + textures[which, i, m] * s
+    bottom = textures[which, k, j] * (1 - s) + textures[which, k, m] * s
     return float(top * (1 - t) + bottom * t)
 
 
@@ -165,7 +166,7 @@ def _grain(shape: Any, u: float, v: float, pu: float, pv: float, textures: Any) 
     if amount == 0 or texels > 4:
         return 0.0
     fade = (4 - texels) / (4 + 3 * texels)
-    return amount * fade * _lookup(textures[GRAIN], u * density, v * density)
+    return amount * fade * _lookup(textures, GRAIN, u * density, v * density)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -211,8 +212,8 @@ def _boards(shape: Any, u: float, v: float, pu: float) -> float:
 @njit(cache=True, nogil=True, error_model="numpy")
 def _leafage(shape: Any, x: float, y: float, textures: Any) -> float:
     """Light and dark leaves: two sizes of the leaf texture."""
-    fine = _lookup(textures[LEAF], x * 640, y * 640)
-    coarse = _lookup(textures[LEAF], x * 220 + 31, y * 220 + 17)
+    fine = _lookup(textures, LEAF, x * 640, y * 640)
+    coarse = _lookup(textures, LEAF, x * 220 + 31, y * 220 + 17)
     return float(1 + shape.extra[2] * (0.6 * fine + 0.7 * coarse))
 
 
@@ -221,7 +222,7 @@ def _sky(shape: Any, x: float, y: float, textures: Any) -> tuple[float, float, f
     """Blue above, the horizon's colour below, clouds in perspective."""
     above = max(0.0, shape.extra[0] - y)
     far = 1 / (above + 0.12)
-    cloud = _lookup(textures[CLOUDS], (x - shape.extra[1]) * far * 30 + 91, far * 40 + 13)
+    cloud = _lookup(textures, CLOUDS, (x - shape.extra[1]) * far * 30 + 91, far * 40 + 13)
     cover = min(1.0, max(0.0, (cloud + shape.extra[2]) * 2.2))
     up = min(1.0, above * 1.6)
     r = shape.color[0] * up + shape.extra[4] * (1 - up)
@@ -263,26 +264,28 @@ def _facade(
         mean = width * tall
         weight = min(1.0, (wide - 0.6) * 3)
         pane, rim = pane + (mean - pane) * weight, rim + (mean - rim) * weight
-    bar = 1 - 0.5 * _pulse(fu, 0.47, 0.53, sharp_u) if width < 0.8 else 1.0
-    h = (int(level) * 7919 + int(column) * 104729 + seed * 1299709) & 0xFFFF
-    h = ((h * 40503) >> 4) & 1023
-    bright = (h & 127) / 127.0
-    glow = 1.0 if h / 1023.0 < lit else 0.0
-    pr, pg, pb = 0.12 + 0.28 * bright, 0.15 + 0.32 * bright, 0.2 + 0.36 * bright
-    if (h >> 7) == 3:  # drawn curtains
-        pr, pg, pb = 0.62, 0.6, 0.55
-    if glow > 0:
-        pr, pg, pb = 1.0, 0.82, 0.5
-    pr, pg, pb = pr * bar, pg * bar, pb * bar
-    wall = 1 + _grain(shape, u, v, pu, pv, textures)
-    wall += 0.10 * _lookup(textures[CLOUDS], u * 6 + seed, v * 6)
-    if level < 1:
-        wall *= 0.85
-    wall += 0.25 * (rim - pane) if rim > pane else 0.0
-    r = shape.color[0] * wall * (1 - pane) + pr * pane
-    g = shape.color[1] * wall * (1 - pane) + pg * pane
-    b = shape.color[2] * wall * (1 - pane) + pb * pane
-    return r, g, b, glow * pane
+    r, g, b, glow = 0.0, 0.0, 0.0, 0.0
+    if pane > 0:
+        bar = 1 - 0.5 * _pulse(fu, 0.47, 0.53, sharp_u) if width < 0.8 else 1.0
+        h = (int(level) * 7919 + int(column) * 104729 + seed * 1299709) & 0xFFFF
+        h = ((h * 40503) >> 4) & 1023
+        bright = (h & 127) / 127.0
+        r, g, b = 0.12 + 0.28 * bright, 0.15 + 0.32 * bright, 0.2 + 0.36 * bright
+        if (h >> 7) == 3:  # drawn curtains
+            r, g, b = 0.62, 0.6, 0.55
+        if h / 1023.0 < lit:
+            r, g, b, glow = 1.0, 0.82, 0.5, pane
+        r, g, b = r * bar * pane, g * bar * pane, b * bar * pane
+    if pane < 1:
+        wall = 1 + _grain(shape, u, v, pu, pv, textures)
+        wall += 0.10 * _lookup(textures, CLOUDS, u * 6 + seed, v * 6)
+        if level < 1:
+            wall *= 0.85
+        wall += 0.25 * (rim - pane) if rim > pane else 0.0
+        r += shape.color[0] * wall * (1 - pane)
+        g += shape.color[1] * wall * (1 - pane)
+        b += shape.color[2] * wall * (1 - pane)
+    return r, g, b, glow
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

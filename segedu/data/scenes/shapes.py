@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import chain
-from struct import Struct
+from struct import Struct, pack
 from typing import Any
 
 import numpy as np
@@ -184,6 +184,6 @@ class Shapes:
 
     def arrays(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
         """Records (N,) of `SHAPE`, (P,) of `PLANE`, and points (M, 2)."""
-        count = 2 * len(self._points)
-        points = np.fromiter(chain.from_iterable(self._points), np.float64, count).reshape(-1, 2)
+        packed = pack(f"{2 * len(self._points)}d", *chain.from_iterable(self._points))
+        points = np.frombuffer(bytearray(packed), np.float64).reshape(-1, 2)
         return np.frombuffer(self._rows, SHAPE), np.frombuffer(self._planes, PLANE), points

@@ -44,7 +44,8 @@ def textures() -> NDArray[np.float32]:
     grain = _octave(1, 256) + _octave(2, 128)
     clouds = sum((_octave(10 + i, 4 << i) >> i for i in range(6)), np.zeros((SIZE, SIZE), np.int64))
     leaves = _octave(20, 64) + _octave(21, 32) + (_octave(22, 128) >> 1)
-    return np.stack([_stretch(grain), _stretch(clouds), _stretch(leaves)])
+    # Stacked as they come, neighbours of a row would lie a kilobyte apart.
+    return np.ascontiguousarray(np.stack([_stretch(grain), _stretch(clouds), _stretch(leaves)]))
 
 
 @cache
