@@ -95,7 +95,8 @@ def test_lab_of_all_extreme_colors_and_greys():
 def test_lab_takes_batches_and_gradients_and_names_a_wrong_shape():
     batch = torch.rand(2, 3, 4, 5, requires_grad=True)
     lab = images.rgb_to_lab(batch)
-    torch.testing.assert_close(lab[1], images.rgb_to_lab(batch[1]))
+    # Values reach 100, and float32's last bits depend on how a vector is cut into lanes.
+    torch.testing.assert_close(lab[1], images.rgb_to_lab(batch[1]), rtol=1e-5, atol=1e-4)
     lab.sum().backward()
     assert batch.grad is not None and torch.isfinite(batch.grad).all()
     with pytest.raises(ValueError, match=r"\(\.\.\., 3, H, W\)"):

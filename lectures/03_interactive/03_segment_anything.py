@@ -371,7 +371,7 @@ figure_grid([*one, *three], ["the one mask", "1 of 3", "2 of 3", "3 of 3"], colu
 
 # %% tags=["nbval-ignore-output"]
 # Another machine rounds otherwise: its curve differs a little, so the test does not compare it.
-NAME = "sam-vit-tiny-small"
+NAME = "sam-vit-tiny"
 recipe = find_recipe(NAME)
 short = dataclasses.replace(
     recipe, model_args={"image_size": 128}, data_args={"size": 128, "evaluated_size": 128},

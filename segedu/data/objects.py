@@ -11,7 +11,8 @@ and, whole and small, `SceneSegments`: all that one can point at in a street sce
 
 `ObjectDataset` draws one object at random, crops around it so that it fills a random share of the
 crop, mirrors, turns, changes colours; now and then it cuts an object out and pastes it into another
-photograph ("copy-paste", Ghiasi et al., CVPR 2021). Everything random comes from torch's generator.
+photograph ("copy-paste", Ghiasi et al., CVPR 2021). Where it is asked for several masks, the others
+are of what else lies in the crop. Everything random comes from torch's generator.
 """
 
 from __future__ import annotations
@@ -36,9 +37,10 @@ from segedu.data.scenes import street_scene
 from segedu.images import IGNORE_LABEL, to_tensor
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.int32]]
-Crop = tuple[NDArray[np.float32], NDArray[np.uint8]]
+Crop = tuple[NDArray[np.float32], NDArray[np.int16], int]
 LONGEST = 400  # photographs are kept in memory at this size
 SMALLEST = 150  # pixels of an object worth clicking on
+UNKNOWN = -1  # label of a pixel beyond the photograph's border
 
 
 class Source(Protocol):
@@ -137,23 +139,39 @@ class CocoAll:
         return self._read(index)
 
 
+# Photographs of GrabCut that were taken from the Berkeley collection, under the names they have in
+# BSDS500: that set judges click models, so none may be trained on.
+OF_GRABCUT = (
+    "106024", "124080", "153077", "153093", "181079", "189080", "208001", "209070", "21077",
+    "227092", "24077", "271008", "304074", "326038", "37073", "376043", "388016", "65019", "69020",
+    "86016",
+)  # fmt: skip
+
+
 class Segments:
     """Segments of BSDS500, of one of the people who cut the photograph; those of fair size.
 
     Args:
         root: of BSDS500.
+        without: photographs to leave out.
     """
 
-    def __init__(self, root: str | Path) -> None:
-        self.splits = [BSDS500(root, split) for split in ("train", "val")]
+    def __init__(self, root: str | Path, without: Collection[str] = OF_GRABCUT) -> None:
+        splits = [BSDS500(root, split) for split in ("train", "val")]
+        self.photographs = [
+            (split, n)
+            for split in splits
+            for n, name in enumerate(split.ids)
+            if name not in without
+        ]
         self._read = lru_cache(maxsize=None)(self._read_one)
 
     def __len__(self) -> int:
-        return sum(map(len, self.splits))
+        return len(self.photographs)
 
     def _read_one(self, index: int) -> tuple[NDArray[np.uint8], list[NDArray[np.int32]]]:
-        first = len(self.splits[0])
-        sample = self.splits[0][index] if index < first else self.splits[1][index - first]
+        split, number = self.photographs[index]
+        sample = split[number]
         # Segments below 1 % are details, those above half the photograph are background.
         return sample.image, [_keep_sizes(s + 1, 0.01, 0.5) for s in sample.segmentations]
 
@@ -194,7 +212,8 @@ def _keep_sizes(labels: NDArray[np.int32], low: float, high: float) -> NDArray[n
 class ObjectDataset(Dataset[tuple[Tensor, Tensor]]):
     """Crops around random objects: image float32 (3, S, S) in [0, 1], target int64 (S, S).
 
-    The target is 1 on the object, 0 elsewhere, 255 where it is not known.
+    The target is 1 on the object, 0 elsewhere, 255 where it is not known; several objects of a crop
+    make it (N, S, S).
 
     Args:
         sources: to draw from.
@@ -203,9 +222,10 @@ class ObjectDataset(Dataset[tuple[Tensor, Tensor]]):
         length: items of an epoch.
         paste: probability that the object is pasted into another photograph.
         whole: probability that the crop is about the whole photograph, objects as small as there.
+        masks: N, of as many objects of the crop; where there are fewer, some come twice.
 
     Raises:
-        ValueError: as many weights as sources are not given, or one is negative.
+        ValueError: as many weights as sources are not given, one is negative, or no mask is wanted.
     """
 
     def __init__(
@@ -217,13 +237,16 @@ class ObjectDataset(Dataset[tuple[Tensor, Tensor]]):
         length: int = 100_000,
         paste: float = 0.15,
         whole: float = 0.0,
+        masks: int = 1,
     ) -> None:
+        if masks < 1:
+            raise ValueError(f"masks must be at least 1, got {masks}")
         if len(sources) != len(weights) or not sources:
             raise ValueError(f"{len(sources)} sources and {len(weights)} weights")
         if min(weights) < 0:
             raise ValueError(f"weights {list(weights)}: shares must not be negative, nor exceed 1")
         self.sources, self.size, self.length, self.paste = list(sources), size, length, paste
-        self.whole = whole
+        self.whole, self.masks = whole, masks
         self.weights = np.asarray(weights, float) / np.sum(weights)
 
     def __len__(self) -> int:
@@ -231,17 +254,33 @@ class ObjectDataset(Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         random = np.random.default_rng(int(torch.randint(2**62, ())))
-        image, mask = self._crop(random)
+        image, labels, chosen = self._crop(random)
         if random.random() < self.paste:
-            background, _ = self._crop(random)
-            image = _paste(image, mask, background)
+            background, beside, _ = self._crop(random)
+            image = _paste(image, labels == chosen, background)
+            pasted = int(beside.max()) + 1
+            labels, chosen = np.where(labels == chosen, pasted, beside), pasted
+        targets = [_target(labels, number) for number in self._objects(labels, chosen, random)]
+        target = torch.from_numpy(targets[0] if self.masks == 1 else np.stack(targets))
         image = _recolor(image, random)
-        target = torch.from_numpy(mask.astype(np.int64))
         return torch.from_numpy(image).permute(2, 0, 1).contiguous(), target
 
+    def _objects(self, labels: NDArray[Any], chosen: int, random: np.random.Generator) -> list[int]:
+        """Numbers of the objects to ask for: the chosen one first, then others of the crop."""
+        if self.masks == 1:
+            return [chosen]
+        counts = np.bincount(np.maximum(labels, 0).ravel())
+        others = np.flatnonzero(counts >= SMALLEST)
+        others = random.permutation(others[(others != 0) & (others != chosen)])
+        found = [chosen, *map(int, others[: self.masks - 1])]
+        return [*found, *map(int, random.choice(found, self.masks - len(found)))]
+
     def _crop(self, random: np.random.Generator) -> Crop:
-        """A turned, mirrored, scaled square around an object: float32 (S, S, 3), mask (S, S)."""
-        image, mask = self._draw(random)
+        """A turned, mirrored, scaled square around an object: float32 (S, S, 3), labels (S, S), and
+        the object's number.
+        """
+        image, everything, chosen = self._draw(random)
+        mask = everything == chosen
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         extent = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
         # The object's longer side takes 0.25 to 1.1 of the square, wherever in it; but the square
@@ -270,13 +309,13 @@ class ObjectDataset(Dataset[tuple[Tensor, Tensor]]):
             image, affine, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
         )
         labels = cv2.warpAffine(
-            mask.astype(np.uint8), affine, size, flags=cv2.INTER_NEAREST,
-            borderMode=cv2.BORDER_CONSTANT, borderValue=IGNORE_LABEL,
+            everything.astype(np.int16), affine, size, flags=cv2.INTER_NEAREST,
+            borderMode=cv2.BORDER_CONSTANT, borderValue=UNKNOWN,
         )  # fmt: skip
-        return (crop / 255).astype(np.float32), labels.astype(np.uint8)
+        return (crop / 255).astype(np.float32), labels.astype(np.int16), chosen
 
-    def _draw(self, random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """A random image of a random source, and one of its objects."""
+    def _draw(self, random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[Any], int]:
+        """A random image of a random source, its labels, and the number of one of its objects."""
         while True:
             source = self.sources[int(random.choice(len(self.sources), p=self.weights))]
             image, labels = source.pair(int(random.integers(len(source))), random)
@@ -284,27 +323,36 @@ class ObjectDataset(Dataset[tuple[Tensor, Tensor]]):
             counts[0] = 0
             found = np.flatnonzero(counts >= SMALLEST)
             if len(found):
-                return image, labels == random.choice(found)
+                return image, labels, int(random.choice(found))
+
+
+def _target(labels: NDArray[Any], number: int) -> NDArray[np.int64]:
+    """1 on an object, 0 beside it, 255 where it is not known."""
+    target = np.where(labels == UNKNOWN, IGNORE_LABEL, labels == number)
+    return np.asarray(target, np.int64)
 
 
 def _paste(image: NDArray[Any], mask: NDArray[Any], background: NDArray[Any]) -> NDArray[Any]:
     """The object over another crop, its border softened over about two pixels."""
-    alpha = cv2.GaussianBlur((mask == 1).astype(np.float32), (0, 0), 0.8)[..., None]
+    alpha = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.8)[..., None]
     return (alpha * image + (1 - alpha) * background).astype(np.float32)
 
 
-def _recolor(image: NDArray[Any], random: np.random.Generator) -> NDArray[np.float32]:
+def _recolor(image: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
     """Brightness, contrast, saturation, a cast of colour; sometimes blur, noise, grey."""
-    gain = np.exp(random.normal(0, 0.2) + random.normal(0, 0.06, 3))
-    image = (image - 0.5) * np.exp(random.normal(0, 0.15)) + 0.5
-    grey = image.mean(axis=2, keepdims=True)
-    image = grey + (image - grey) * (0.0 if random.random() < 0.05 else random.uniform(0.6, 1.4))
+    gain = np.exp(random.normal(0, 0.2) + random.normal(0, 0.06, 3)).astype(np.float32)
+    image = (image - np.float32(0.5)) * np.float32(np.exp(random.normal(0, 0.15))) + np.float32(0.5)
+    grey = cv2.transform(image, np.full((1, 3), 1 / 3))[..., None]
+    image = grey + (image - grey) * np.float32(
+        0.0 if random.random() < 0.05 else random.uniform(0.6, 1.4)
+    )
     image = image * gain
     if random.random() < 0.15:
         image = cv2.GaussianBlur(image, (0, 0), random.uniform(0.4, 1.2))
     if random.random() < 0.2:
-        image = image + random.normal(0, random.uniform(0.005, 0.03), image.shape)
-    return np.clip(image, 0, 1).astype(np.float32)
+        noise = random.standard_normal(image.shape, np.float32)
+        image = image + np.float32(random.uniform(0.005, 0.03)) * noise
+    return np.clip(image, 0, 1)
 
 
 class WholeObjects(Dataset[tuple[Tensor, Tensor]]):

@@ -37,10 +37,16 @@ def iou(
     return float(np.count_nonzero(mask & truth & counted) / union) if union else 1.0
 
 
-def depth(region: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Distance of each pixel (H, W) of a region to the nearest one outside, frame included."""
+def depth(region: NDArray[np.bool_], *, exact: bool = True) -> NDArray[np.float32]:
+    """Distance of each pixel (H, W) of a region to the nearest one outside, frame included.
+
+    Args:
+        region: bool.
+        exact: else within 2 %, in a quarter of the time.
+    """
     padded = np.pad(region, 1).astype(np.uint8)
-    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    mask = cv2.DIST_MASK_PRECISE if exact else cv2.DIST_MASK_5
+    distance = cv2.distanceTransform(padded, cv2.DIST_L2, mask)
     return np.asarray(distance[1:-1, 1:-1], np.float32)
 
 

@@ -14,6 +14,8 @@ border or anywhere in the background.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import cv2
 import numpy as np
 import torch
@@ -26,6 +28,7 @@ from segedu.interactive.clicks import depth
 from segedu.interactive.ritm_network import ClickNetwork
 
 THRESHOLD = 0.49  # of the authors
+THREADS = ThreadPoolExecutor(4, "clicks")  # an image each; OpenCV lets go of Python's lock
 
 
 def simulate_clicks(
@@ -51,7 +54,15 @@ def simulate_clicks(
     """
     random = np.random.default_rng(int(torch.randint(2**62, ())))
     truth = target.cpu().numpy()
-    clicks = [first_clicks(t, random, max_points, decay) for t in truth]
+    own = random.spawn(len(truth))  # random numbers of each image, in whatever order they are drawn
+
+    def begin(i: int) -> list[Point]:
+        return first_clicks(truth[i], own[i], max_points, decay)
+
+    def go_on(i: int) -> list[Point]:
+        return clicks[i] + click_into_error(answers[i], truth[i], own[i])
+
+    clicks = list(THREADS.map(begin, range(len(truth))))
     previous = images.new_zeros(len(images), 1, *images.shape[-2:])
     was_training = net.training
     net.eval()
@@ -61,8 +72,7 @@ def simulate_clicks(
             assert isinstance(logits, Tensor)
             previous = logits.float().sigmoid().to(images.dtype)
             answers = previous[:, 0].float().cpu().numpy()
-            for own, answer, t in zip(clicks, answers, truth, strict=True):
-                own += click_into_error(answer, t, random)
+            clicks = list(THREADS.map(go_on, range(len(truth))))
     net.train(was_training)
     return as_points(clicks, images.device), previous
 
@@ -111,8 +121,8 @@ def click_into_error(
 ) -> list[Point]:
     """One click into the larger error, where it is at least half as deep as it gets; or none."""
     covered = (answer > THRESHOLD) & (truth != IGNORE_LABEL)
-    missing_depth = depth((truth == 1) & ~covered)
-    covered_depth = depth((truth == 0) & covered)
+    missing_depth = depth((truth == 1) & ~covered, exact=False)
+    covered_depth = depth((truth == 0) & covered, exact=False)
     positive = missing_depth.max() > covered_depth.max()
     depths = missing_depth if positive else covered_depth
     if depths.max() == 0:

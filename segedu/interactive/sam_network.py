@@ -10,8 +10,8 @@ things: three masks answer it, each with a guess of its own quality.
 
 Shapes: images (B, 3, S, S); embeddings (B, C, S / 16, S / 16); masks' logits (B, M, S / 4, S / 4).
 
-`sam_vit_tiny` is ours, for two cores: 512 pixels, 192 channels, windows of 8, and a decoder of half
-the width. Its layers are the same.
+`sam_vit_tiny` is ours, for two cores: 256 pixels, patches of 8, 160 channels, windows of 8, and a
+decoder of half the width. Its layers are the same.
 
 Checked against the authors' code and transformers' SamModel (tests/parity/test_sam.py).
 """
@@ -32,7 +32,7 @@ from segedu.interactive.sam_prompts import PromptEncoder
 from segedu.layers.channel_norm import ChannelNorm
 from segedu.layers.normalization import IMAGENET, Normalization
 
-VIT_TINY = ViTSize(192, 10, 3, (2, 5, 9), window=8)
+VIT_TINY = ViTSize(160, 8, 5, (2, 5, 7), window=8, patch=8, stem=(40, 80, 160))
 
 
 class ImageEncoder(nn.Module):
@@ -198,7 +198,9 @@ def sam_vit_h(**options: Any) -> SegmentAnything:
 
 
 def sam_vit_tiny(num_classes: int = 1, **options: Any) -> SegmentAnything:
-    """A small SAM for two cores, images of 512 pixels. Options as of `SegmentAnything`.
+    """A small SAM for two cores: images of 256 pixels, 32 x 32 patches made by convolutions.
+
+    3,622,856 parameters; `segedu.weights.load_shipped("sam-vit-tiny")` has trained ones.
 
     Args:
         num_classes: 1, the object; here because the training loop names it for every network.
@@ -209,7 +211,7 @@ def sam_vit_tiny(num_classes: int = 1, **options: Any) -> SegmentAnything:
     """
     if num_classes != 1:
         raise ValueError(f"SAM's masks have no classes: num_classes must be 1, got {num_classes}")
-    options = {"channels": 128, "image_size": 512, "hidden": 512} | options
+    options = {"channels": 128, "image_size": 256, "hidden": 256} | options
     return SegmentAnything(VIT_TINY, **options)
 
 

@@ -32,7 +32,7 @@ def shipped_ritm(
     return ZoomIn(RITM(net, device=device, max_size=size), target_size=size)
 
 
-def shipped_sam(name: str = "sam-vit-tiny-small", *, device: str | torch.device = "auto") -> SAM:
+def shipped_sam(name: str = "sam-vit-tiny", *, device: str | torch.device = "auto") -> SAM:
     """Segment Anything with shipped weights.
 
     Args:

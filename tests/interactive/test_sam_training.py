@@ -203,6 +203,6 @@ def rectangles(generator: torch.Generator, batch: int) -> tuple[Tensor, Tensor]:
 
 def test_the_small_network_has_one_class() -> None:
     with torch.device("meta"):
-        assert sam_vit_tiny(num_classes=1).image_size == 512
+        assert sam_vit_tiny(num_classes=1).image_size == 256
         with pytest.raises(ValueError, match="no classes"):
             sam_vit_tiny(num_classes=3)

@@ -80,7 +80,7 @@ class EverythingExplorer(Demo):
     def __init__(
         self,
         image: Any,
-        net: SegmentAnything | SAM | str = "sam-vit-tiny-small",
+        net: SegmentAnything | SAM | str = "sam-vit-tiny",
         *,
         points_per_side: int = 16,
         iou_threshold: float = 0.25,
@@ -235,7 +235,7 @@ def _threshold(name: str, value: float, low: float) -> widgets.FloatSlider:
 
 
 def everything_explorer(
-    image: Any, net: SegmentAnything | SAM | str = "sam-vit-tiny-small", **options: Any
+    image: Any, net: SegmentAnything | SAM | str = "sam-vit-tiny", **options: Any
 ) -> EverythingExplorer:
     """Show what everything mode finds in an image (H, W, 3); options as `EverythingExplorer`'s."""
     return EverythingExplorer(image, net, **options)
