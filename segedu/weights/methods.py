@@ -8,8 +8,9 @@ from segedu.interactive import RITM, SAM, SegmentAnything, ZoomIn
 from segedu.interactive.ritm_network import ClickNetwork
 from segedu.weights.shipped import load_shipped
 
-# The small network was trained on crops of 160 pixels: it is shown images of about that size.
-SHOWN = 224
+# The small network was trained on crops of 224 pixels. Of 224, 256 and 288 this one needed the
+# fewest clicks to IoU 0.8 on the photographs that chose its checkpoint, and left the fewest objects.
+SHOWN = 256
 
 
 def shipped_ritm(

@@ -100,6 +100,9 @@ def test_all_shipped_checkpoints_fit_in_60_megabytes() -> None:
     files = list(checkpoints_folder().glob("*.safetensors"))
     assert {path.stem for path in files} == set(shipped_names())
     assert sum(path.stat().st_size for path in files) < 60e6
+    semantic = [name for name in shipped_names() if ".semantic." in read_card(name)["model"]]
+    assert len(semantic) > 10
+    assert all(read_card(name)["bytes"] <= 4e6 for name in semantic)
 
 
 def works(net: nn.Module, classes: list[str]) -> None:
