@@ -224,7 +224,9 @@ def _save_result(gradebook: Gradebook, assignment: Assignment, result: Result) -
             f"the gradebook has no cell {missing.pop()}; delete it and grade again"
         )
     for grade in notebook.grades:
-        if grade.name in scores:
+        if result.get("failed"):  # not graded, which is not 0
+            grade.auto_score, grade.needs_manual_grade = None, True
+        elif grade.name in scores:
             grade.auto_score = float(scores[grade.name]["earned"])
             grade.needs_manual_grade = grade.manual_score is not None
         else:

@@ -15,10 +15,12 @@ import pytest
 from typer.testing import CliRunner
 
 from segedu.cli import app
-from segedu.grading import engines
+from segedu.grading import engines, pool
 from segedu.grading.batch import Options, Run, grade_batch
-from segedu.grading.results import read_json
+from segedu.grading.grader import grade_submission
+from segedu.grading.results import ResultStore, read_json
 from segedu.grading.sandbox import SandboxError
+from segedu.grading.submissions import Submission
 from tests.grading.classroom import (
     CLASS,
     RIGHT,
@@ -28,6 +30,7 @@ from tests.grading.classroom import (
     hand_in,
     make_class,
     solved,
+    tiny,
 )
 from tests.requirements_of_machine import REPOSITORY, needs_bubblewrap
 
@@ -195,8 +198,6 @@ def test_a_changed_assignment_is_graded_anew(tmp_path: Path):
     grade_batch(tmp_path / "in", source, Options(tmp_path / "out", gradebook=""))
     checks = source / "checks.py"
     checks.write_text(checks.read_text() + "\n# changed\n")
-    from segedu.grading import pool
-
     pool._assignment.cache_clear()
     run = grade_batch(tmp_path / "in", source, Options(tmp_path / "out", gradebook=""))
     assert run.resumed == 0
@@ -242,6 +243,119 @@ def test_on_a_dask_cluster(tmp_path: Path):
     assert {r["student"]: r["score"] for r in run.results} == {
         student: score for student, (_, score) in CLASS.items()
     }
+
+
+def test_a_run_on_a_dask_worker_closes_its_own_sandboxes_only(monkeypatch):
+    closed = []
+
+    class Box:
+        def __init__(self, engine, modules):
+            self.engine = engine
+
+        def close(self):
+            closed.append(self.engine)
+
+    monkeypatch.setattr(pool, "_remote", {})
+    monkeypatch.setattr(pool, "open_sandbox", Box)
+    monkeypatch.setattr(pool, "grade_submission", lambda *args: {"score": 0})
+    one, two = Submission("ada", "ada.ipynb"), Submission("bo", "bo.ipynb")
+    pool._grade_remotely("first", pool.Job(TINY, 1, "one"), one)
+    pool._grade_remotely("second", pool.Job(TINY, 1, "two"), two)
+    pool._close_remotely("first")
+    assert closed == ["one"]
+    pool._grade_remotely("second", pool.Job(TINY, 1, "two"), one)
+    assert len(pool._remote) == 1
+    monkeypatch.setattr(pool, "ABANDONED_SECONDS", -1.0)
+    pool._grade_remotely("third", pool.Job(TINY, 1, "three"), one)
+    assert closed == ["one", "two"]
+
+
+def test_a_seed_of_0_is_a_seed(tmp_path: Path):
+    first = ResultStore(tmp_path, tiny(), 0, "bubblewrap")
+    assert first.seed == 0
+    assert ResultStore(tmp_path, tiny(), None, "bubblewrap").seed == 0
+    assert ResultStore(tmp_path, tiny(), 7, "bubblewrap").seed == 7
+
+
+def fake_docker(folder: Path, monkeypatch, run: str) -> None:
+    """A docker on the path whose `run` is this line of a shell, and no bubblewrap."""
+    engine = folder / "docker"
+    engine.write_text(f"#!/bin/sh\ntest $1 = run || exit 0\n{run}\n")
+    engine.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    monkeypatch.setattr(engines, "_bubblewrap_problem", lambda: "not allowed here")
+
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        ("echo 'docker: no such image' >&2; exit 125", "docker: no such image"),
+        ("exit 125", "ended without a word"),
+        ("echo hello; sleep 60", "ended without a word"),
+    ],
+)
+def test_with_a_broken_container_engine_nothing_is_graded(tmp_path, monkeypatch, run, words):
+    hand_in(tmp_path / "in", "ada", solved(RIGHT))
+    fake_docker(tmp_path, monkeypatch, run)
+    with pytest.raises(SandboxError, match=words):
+        grade_batch(tmp_path / "in", TINY, Options(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_engine_that_breaks_halfway_gives_nobody_0(tmp_path: Path, monkeypatch):
+    for student in ("ada", "bo"):
+        hand_in(tmp_path / "in", student, solved(RIGHT))
+    works = 'while test "$1" != debian:stable-slim; do shift; done; shift; exec "$@"'
+    # The probe and ada's three exercises; then it breaks.
+    count = f"echo x >> {tmp_path}/log; test $(wc -l < {tmp_path}/log) -gt 4 && exit 125"
+    fake_docker(tmp_path, monkeypatch, f"{count}\n{works}")
+    options = Options(tmp_path / "out", gradebook="", processes=1)
+    with pytest.raises(SandboxError, match="the same command goes on with the rest"):
+        grade_batch(tmp_path / "in", TINY, options)
+    assert scores(tmp_path / "out") == {"ada": 6}
+
+
+def test_what_could_not_be_graded_is_not_0(tmp_path: Path, monkeypatch):
+    from nbgrader.api import Gradebook
+
+    for student in ("ada", "bo"):
+        hand_in(tmp_path / "in", student, solved(RIGHT))
+
+    def breaks(assignment, submission, *rest):
+        if submission.student == "bo":
+            raise OSError("the disk is gone")
+        return grade_submission(assignment, submission, *rest)
+
+    monkeypatch.setattr(pool, "grade_submission", breaks)
+    run = grade_batch(tmp_path / "in", TINY, Options(tmp_path / "out"))
+    rows = list(csv.DictReader((tmp_path / "out" / "grades.csv").read_text().splitlines()))
+    assert [(row["score"], row["percent"], row["area"]) for row in rows] == [
+        ("6", "100.0", "2"),
+        ("", "", ""),
+    ]
+    with Gradebook(run.gradebook) as book:
+        grade = book.find_grade("check_area", "tiny", "tiny", "bo")
+        assert (grade.auto_score, grade.needs_manual_grade) == (None, True)
+
+
+def test_without_modules_of_unix_the_advice_is_still_reached():
+    script = (
+        "import sys\n"
+        "sys.modules.update(fcntl=None, resource=None)\n"
+        "from segedu.grading import batch, commands, engines\n"
+        "from pathlib import Path\n"
+        "for sys.platform in ('darwin', 'win32'):\n"
+        "    try: batch.grade_batch(Path('x'), Path('y'), batch.Options(Path('z')))\n"
+        "    except engines.SandboxError as error: print(error)\n"
+        "try: engines.choose_engine(unsafe=True)\n"
+        "except engines.SandboxError as error: print(error)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert run.stderr == ""
+    assert run.stdout.count("macOS:           grade on a Linux machine") == 2
+    assert run.stdout.count("bubblewrap: runs on Linux only") == 2
+    assert run.stdout.count("docker: its containers would get this system's Python") == 2
+    assert "Windows itself cannot grade" in run.stdout
 
 
 def test_without_a_sandbox_nothing_is_graded(tmp_path: Path, monkeypatch):
