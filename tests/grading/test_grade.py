@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,8 +16,9 @@ import pytest
 from typer.testing import CliRunner
 
 from segedu.cli import app
-from segedu.grading import engines, pool
+from segedu.grading import engines, gradebook, pool
 from segedu.grading.batch import Options, Run, grade_batch
+from segedu.grading.gradebook import with_driver, without_password
 from segedu.grading.grader import grade_submission
 from segedu.grading.results import ResultStore, read_json
 from segedu.grading.sandbox import SandboxError
@@ -26,13 +28,19 @@ from tests.grading.classroom import (
     RIGHT,
     SOLUTIONS,
     TINY,
+    WRONG_AREA,
     edited,
     hand_in,
     make_class,
     solved,
     tiny,
 )
-from tests.requirements_of_machine import REPOSITORY, needs_bubblewrap
+from tests.requirements_of_machine import (
+    POSTGRES,
+    REPOSITORY,
+    needs_bubblewrap,
+    needs_postgres,
+)
 
 pytestmark = needs_bubblewrap
 
@@ -190,8 +198,6 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path):
 
 
 def test_a_changed_assignment_is_graded_anew(tmp_path: Path):
-    import shutil
-
     source = tmp_path / "tiny"
     shutil.copytree(TINY, source)
     hand_in(tmp_path / "in", "ada", solved(RIGHT))
@@ -399,12 +405,10 @@ def test_the_command_line(tmp_path: Path):
     assert "1 submission, seed 9, sandbox bubblewrap; median 6 of 6 points" in result.output
     for name in ("grades.csv", "summary.html", "feedback/ada.html", "gradebook.db", "run.json"):
         assert (tmp_path / "out" / name).exists()
-    assert os.stat(tmp_path / "out" / "grades.csv").st_mode & 0o777 == 0o644
+        assert os.stat(tmp_path / "out" / name).st_mode & 0o077 == 0
 
 
 def test_the_plain_command_finds_out_the_assignment(tmp_path: Path, monkeypatch):
-    import shutil
-
     monkeypatch.chdir(tmp_path)
     hand_in(tmp_path / "in", "ada", solved(RIGHT))
     hand_in(tmp_path / "in", "bo", solved({}))
@@ -428,6 +432,48 @@ def test_the_plain_command_finds_out_the_assignment(tmp_path: Path, monkeypatch)
     shutil.rmtree(tmp_path / "solutions" / "other")
     result = CliRunner().invoke(app, ["grade", "in", "--gradebook", ""])
     assert "median 3 of 6 points" in result.output
+
+
+@needs_postgres
+def test_scores_into_postgresql_and_again(tmp_path: Path):
+    from nbgrader.api import Gradebook
+
+    handed, options = tmp_path / "in", Options(tmp_path / "out", gradebook=POSTGRES)
+    for student, content in (("ada", solved(RIGHT)), ("bo", edited(area=WRONG_AREA))):
+        hand_in(handed, student, content)
+    grade_batch(handed, TINY, options)
+    hand_in(handed, "ada", solved({}))
+    run = grade_batch(handed, TINY, options)
+    assert run.resumed == 1
+    # An exercise of another name: the database keeps its foreign keys.
+    source = tmp_path / "tiny"
+    shutil.copytree(TINY, source)
+    for path in source.glob("*.*"):
+        path.write_text(path.read_text().replace("filling", "fullness"))
+    grade_batch(handed, source, Options(tmp_path / "other", gradebook=POSTGRES))
+    with Gradebook(with_driver(POSTGRES)) as book:
+        scores = {s["student"]: s["score"] for s in book.submission_dicts("tiny")}
+        book.remove_assignment("tiny")
+    assert scores == {"ada": 0, "bo": 3}
+    config = tmp_path / "out" / "nbgrader_config.py"
+    assert f"db_url = {with_driver(POSTGRES)!r}" in config.read_text()
+    assert config.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_gradebooks_password_is_not_shown(tmp_path: Path, monkeypatch):
+    hand_in(tmp_path / "in", "ada", solved(RIGHT))
+    url = "postgresql://course:p@ss:w/rd@127.0.0.1:9/grades"
+    assert without_password(f"no {url}", url) == "no postgresql://course:***@127.0.0.1:9/grades"
+    assert without_password("as it is", "sqlite:///home/a@b") == "as it is"
+    find_spec = gradebook.find_spec
+    monkeypatch.setattr(gradebook, "find_spec", lambda n: (n != "psycopg" and find_spec(n)) or None)
+    monkeypatch.setenv("SEGEDU_GRADEBOOK", url)
+    command = ["grade", str(tmp_path / "in"), "--assignment", "tiny", "--solutions", str(SOLUTIONS)]
+    result = CliRunner().invoke(app, [*command, "--output", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    words = " ".join(result.output.split())
+    assert "PostgreSQL needs its driver: pip install 'segedu[postgres]'" in words
+    assert "p@ss" not in words
 
 
 @pytest.mark.parametrize(
