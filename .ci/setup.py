@@ -15,7 +15,7 @@ VENV = os.path.join(ROOT, ".venv")
 READY = os.path.join(VENV, ".segedu-ready")
 PINS = os.path.join(ROOT, "requirements.txt")
 OLDEST_PYTHON = (3, 11)
-# Measured on Linux: 6.4 GB of environment (PyTorch with CUDA is most of it) and room for downloads.
+# Measured on Linux: 7.5 GB of environment (PyTorch with CUDA is most of it) and room for downloads.
 GIGABYTES_NEEDED = 9
 
 
@@ -131,7 +131,7 @@ def main():
     installed_before = os.path.exists(READY)
     if not installed_before:
         check_disk()
-        print("Setting up .venv (about 6 GB; a few minutes, once) ...")
+        print("Setting up .venv (about 7 GB; a few minutes, once) ...")
     else:
         os.remove(READY)
         print("The pins, the Python or the folder changed: updating .venv ...")
