@@ -18,7 +18,7 @@ ROOT_FLAG := $(if $(filter 0,$(shell id -u)),--allow-root)
 help:
 	@echo "make lab         set up, then open JupyterLab on the lectures"
 	@echo "make test        set up, then run every check (WORKERS=2)"
-	@echo "make notebooks   run the lectures and assignments again and write their outputs"
+	@echo "make notebooks   run the lectures again and write their outputs"
 	@echo "make benchmarks  measure against the peers and print the README's tables"
 	@echo "make pins        resolve requirements.txt anew from pyproject.toml"
 	@echo "make clean       remove the environment and caches"

@@ -10,12 +10,12 @@ import shutil
 import subprocess
 import sys
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+ROOT = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 VENV = os.path.join(ROOT, ".venv")
 READY = os.path.join(VENV, ".segedu-ready")
 PINS = os.path.join(ROOT, "requirements.txt")
 OLDEST_PYTHON = (3, 11)
-# Measured on Linux: 6.4 GB of environment (PyTorch with CUDA is most of it) and room for downloads.
+# Measured on Linux: 7.5 GB of environment (PyTorch with CUDA is most of it) and room for downloads.
 GIGABYTES_NEEDED = 9
 
 
@@ -25,8 +25,11 @@ def stop(message):
 
 
 def fingerprint():
-    """Hash what the environment depends on: the pins, the package's metadata, the Python."""
-    digest = hashlib.sha256(sys.version.encode())
+    """Hash what the environment depends on: pins, package metadata, the Python, the folder.
+
+    The folder, because its programs name their Python by its full path: they do not move along.
+    """
+    digest = hashlib.sha256((sys.version + ROOT).encode())
     for path in (PINS, os.path.join(ROOT, "pyproject.toml")):
         with open(path, "rb") as file:
             digest.update(file.read())
@@ -39,6 +42,15 @@ def is_ready():
         return False
     with open(READY) as file:
         return file.read() == fingerprint()
+
+
+def made_here():
+    """Tell whether `.venv` was made in this very folder: its programs work nowhere else."""
+    try:
+        with open(os.path.join(VENV, "pyvenv.cfg")) as file:
+            return any(line.rstrip().endswith(VENV) for line in file)
+    except OSError:
+        return False
 
 
 def check_python(version=sys.version_info):
@@ -119,15 +131,17 @@ def main():
     installed_before = os.path.exists(READY)
     if not installed_before:
         check_disk()
-        print("Setting up .venv (about 6 GB; a few minutes, once) ...")
+        print("Setting up .venv (about 7 GB; a few minutes, once) ...")
     else:
         os.remove(READY)
-        print("The pins changed: updating .venv ...")
-    if not os.path.exists(python) or subprocess.call([python, "-c", "import pip"]) != 0:
+        print("The pins, the Python or the folder changed: updating .venv ...")
+    usable = os.path.exists(python) and made_here()
+    if not usable or subprocess.call([python, "-c", "import pip"]) != 0:
         create_environment()
     run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "uv"])
     uv = [python, "-m", "uv", "pip"]
-    run([*uv, "install", "--python", python, "--requirements", PINS])
+    # Compiled now, the first import of PyTorch takes seconds instead of most of a minute.
+    run([*uv, "install", "--python", python, "--compile-bytecode", "--requirements", PINS])
     run([*uv, "install", "--python", python, "--quiet", "--no-deps", "--editable", ROOT])
     with open(READY, "w") as file:
         file.write(fingerprint())

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 SHARED_DATA = Path(os.environ.get("SEGEDU_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
 
+
+POSTGRES = os.environ.get("SEGEDU_TEST_POSTGRES", "")
 
 # Checkouts of GitHub repositories that no package carries, each named owner+name.
 REFERENCES = Path(os.environ.get("SEGEDU_REFERENCES", REPOSITORY.parent / "references"))
@@ -81,6 +84,13 @@ NEEDS = {
         REFERENCES.is_dir,
         in_ci=False,
     ),
+    "needs_postgres": Need(
+        "a PostgreSQL server",
+        "pip install 'segedu[postgres]' and name an empty database in SEGEDU_TEST_POSTGRES, "
+        "postgresql://USER:PASSWORD@HOST/NAME",
+        lambda: bool(POSTGRES) and find_spec("psycopg") is not None,
+        in_ci=False,
+    ),
     "needs_cuda": Need("a CUDA GPU", "run on a machine with an NVIDIA GPU", cuda, in_ci=False),
 }
 
@@ -88,4 +98,5 @@ needs_chromium = pytest.mark.needs_chromium
 needs_bubblewrap = pytest.mark.needs_bubblewrap
 needs_shared_data = pytest.mark.needs_shared_data
 needs_references = pytest.mark.needs_references
+needs_postgres = pytest.mark.needs_postgres
 needs_cuda = pytest.mark.needs_cuda

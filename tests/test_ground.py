@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 import subprocess
 import tomllib
+import venv
 from types import ModuleType
 
 import pytest
@@ -112,3 +114,23 @@ def test_set_up_runs_again_when_the_pins_change(setup_script, tmp_path, monkeypa
     assert setup_script.is_ready()
     pins.write_text("numpy==2.1\n")
     assert not setup_script.is_ready()
+
+
+def test_set_up_runs_again_in_a_folder_that_was_moved(setup_script, tmp_path, monkeypatch):
+    monkeypatch.setattr(setup_script, "READY", str(tmp_path / "ready"))
+    (tmp_path / "ready").write_text(setup_script.fingerprint())
+    assert setup_script.is_ready()
+    monkeypatch.setattr(setup_script, "ROOT", str(tmp_path))
+    shutil.copy(REPOSITORY / "pyproject.toml", tmp_path)
+    assert not setup_script.is_ready()
+
+
+def test_an_environment_knows_the_folder_it_was_made_in(setup_script, tmp_path, monkeypatch):
+    here, there = tmp_path / "here" / ".venv", tmp_path / "there" / ".venv"
+    monkeypatch.setattr(setup_script, "VENV", str(here))
+    assert not setup_script.made_here()
+    venv.create(here, with_pip=False)
+    assert setup_script.made_here()
+    here.parent.rename(there.parent)
+    monkeypatch.setattr(setup_script, "VENV", str(there))
+    assert not setup_script.made_here()

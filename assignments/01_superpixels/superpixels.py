@@ -12,7 +12,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] nbgrader={"grade": false, "grade_id": "intro", "locked": true, "schema_version": 3, "solution": false, "task": false, "checksum": "824bb5ceece44375fcfdc43e9db6aa43", "cell_type": "markdown"} deletable=false editable=false
+# %% [markdown] nbgrader={"grade": false, "grade_id": "intro", "locked": true, "schema_version": 3, "solution": false, "task": false, "checksum": "103bba5251306c2ccd4e90f94a58c157", "cell_type": "markdown"} deletable=false editable=false
 # # Assignment 1: build SLIC
 #
 # In this assignment you write SLIC, the superpixel method of Achanta et al. (2012), from its distance to its last clean-up step. Then you write the two numbers that say how good superpixels are. At the end your own functions, one after the other, cut a photograph into superpixels.
@@ -36,7 +36,7 @@
 # - Run the cell below it. It checks your function on small examples and says what is wrong. When it prints "the visible checks pass", all is well there.
 # - In a terminal, `segedu check assignments/01_superpixels/superpixels.ipynb` runs every exercise's cells for you and lists what passes.
 # - Your grade comes from *hidden checks*. They call the same functions with other inputs, and with the edge cases that the text names. Each exercise gives part of its points for part of its checks.
-# - Write the functions yourself. `segedu.superpixels` and `skimage.segmentation` hold finished versions; calling them is not the task, and when your work is graded they are not there. NumPy, SciPy, OpenCV and PyTorch are welcome. So is a plain loop: no check asks for speed beyond a few seconds.
+# - Write the functions yourself. `segedu.superpixels` and `skimage.segmentation` hold finished versions, and `segedu.drawing` finds boundaries; calling them is not the task, and when your work is graded they are not there. NumPy, SciPy, OpenCV and PyTorch are welcome. So is a plain loop: no check asks for speed beyond a few seconds.
 # - An exercise may call functions from earlier ones. Then a mistake there costs you here too, so get the earlier one right first.
 #
 # ## Conventions, for all exercises
@@ -524,7 +524,7 @@ _none = float(boundary_recall(np.zeros((8, 10), int), _truth))
 compare("BR of one big superpixel", _none, 0.0, "The rim of the image is no boundary.")
 print("Exercise 6: the visible checks pass.")
 
-# %% [markdown] nbgrader={"grade": false, "grade_id": "text_undersegmentation_error", "locked": true, "schema_version": 3, "solution": false, "task": false, "checksum": "96993fd1872134d40446da2fdbf82de0", "cell_type": "markdown"} deletable=false editable=false
+# %% [markdown] nbgrader={"grade": false, "grade_id": "text_undersegmentation_error", "locked": true, "schema_version": 3, "solution": false, "task": false, "checksum": "0b16940f021d842de8e3c8394bca0daf", "cell_type": "markdown"} deletable=false editable=false
 # ## Exercise 7: undersegmentation error (3 points, about 10 minutes)
 #
 # A superpixel that lies across a true border can no longer be put right. The *undersegmentation error* of Neubert and Protzel (2012) counts what leaks. For every true segment $g$ and every superpixel $s$ that meets it, the part inside, $\lvert s \cap g \rvert$, and the part outside, $\lvert s \setminus g \rvert$, are compared, and the smaller one counts:
@@ -533,19 +533,22 @@ print("Exercise 6: the visible checks pass.")
 #
 # $N$ is the number of pixels in the image. Mind the double sum: a superpixel across a border of two segments counts twice, once for each of them.
 #
-# **Write** `undersegmentation_error(labels, truth)`.
+# People leave some pixels without a segment. In `truth` these hold the number `ignore`, and they count nowhere: not as a segment, not as inside or outside, not in $N$.
+#
+# **Write** `undersegmentation_error(labels, truth, ignore=255)`.
 #
 # - Labels may be any integers, also negative, with gaps. They may be `uint8`: if you compute with them, beware of overflow.
 # - Superpixels that cross no border give 0.
 
 
-# %% nbgrader={"grade": false, "grade_id": "undersegmentation_error", "locked": false, "schema_version": 3, "solution": true, "task": false, "checksum": "24bf9d9692d0e17d676ed76bbe3d6e03", "cell_type": "code"} deletable=false
-def undersegmentation_error(labels, truth):
+# %% nbgrader={"grade": false, "grade_id": "undersegmentation_error", "locked": false, "schema_version": 3, "solution": true, "task": false, "checksum": "7508ce73c303b5b460a1815ab442068b", "cell_type": "code"} deletable=false
+def undersegmentation_error(labels, truth, ignore=255):
     """How far superpixels leak over the borders of true segments.
 
     Args:
         labels: (H, W) int, superpixels.
         truth: (H, W) int, segments that a person drew.
+        ignore: number in `truth` of the pixels that count nowhere; not all pixels hold it.
 
     Returns:
         UE, a number, 0 or more.
@@ -558,7 +561,7 @@ def undersegmentation_error(labels, truth):
     raise NotImplementedError()
 
 
-# %% nbgrader={"grade": true, "grade_id": "check_undersegmentation_error", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false, "checksum": "5205423a6903df874f9356dd41ae969e", "cell_type": "code"} deletable=false editable=false
+# %% nbgrader={"grade": true, "grade_id": "check_undersegmentation_error", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false, "checksum": "adeab7936df745cb3cd8b42b1330d112", "cell_type": "code"} deletable=false editable=false
 _truth = np.zeros((4, 10), int)
 _truth[:, 5:] = 1
 _perfect = undersegmentation_error(_truth, _truth)
@@ -575,6 +578,14 @@ _two = float(undersegmentation_error(np.array([[1, 1, 1, 1]]), np.array([[1, 1, 
 compare("UE of one superpixel on segments of 2, 1, 1 pixels", _two, 1.0, "(2 + 1 + 1) / 4.")
 _names = float(undersegmentation_error(_labels * 70 - 3, _truth * -9))
 compare("UE after other names for the labels", _names, 0.2, "Any integers may be labels.")
+_part = _truth.copy()
+_part[:, 8:] = 255  # all within superpixel 1
+compare(
+    "UE of the same leak with 8 pixels without a segment",
+    float(undersegmentation_error(_labels, _part)),
+    0.25,
+    "Pixels that hold 255 in the truth count nowhere: 4 + 4 pixels of 32.",
+)
 print("Exercise 7: the visible checks pass.")
 
 # %% [markdown] nbgrader={"grade": false, "grade_id": "text_look", "locked": true, "schema_version": 3, "solution": false, "task": false, "checksum": "0790a5f84a199a5aabb7cee4ec41ae1c", "cell_type": "markdown"} deletable=false editable=false

@@ -14,6 +14,7 @@ from segedu.grading.diagnosis import Calls, Recorder, diagnose
 from segedu.grading.exercise import Check, CheckFailed, LocalStudent, Student, StudentError
 
 PASSED, FAILED, NOT_ATTEMPTED = "passed", "failed", "not attempted"
+MAX_MESSAGE = 2000
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ def run_checks(
 
 
 def _failed(check: Check, status: str, message: str, misconception: str | None) -> CheckResult:
+    if len(message) > MAX_MESSAGE:
+        message = f"{message[:MAX_MESSAGE]} …"
     return CheckResult(check.name, check.title, check.points, 0.0, status, message, misconception)
 
 

@@ -65,27 +65,39 @@ def check(
 def grade(
     submissions: Annotated[Path, typer.Argument(help="folder or zip of submissions")],
     assignment: Annotated[
-        str | None, typer.Option(help="name or folder of the assignment [found out]")
+        str | None, typer.Option(help="name or folder of the assignment (else found out)")
     ] = None,
     solutions: Annotated[Path, typer.Option(help="folder of the instructor's sources")] = Path(
         "solutions"
     ),
     output: Annotated[
-        Path | None, typer.Option(help="folder of results [grades/<assignment>]")
+        Path | None, typer.Option(help="folder of results (else grades/<assignment>)")
     ] = None,
     gradebook: Annotated[
-        str | None, typer.Option(help="URL of nbgrader's database [SQLite in the output folder]")
+        str | None,
+        typer.Option(
+            envvar="SEGEDU_GRADEBOOK",
+            help="URL of nbgrader's database, such as postgresql://USER:PASSWORD@HOST/NAME "
+            "(needs the extra segedu\\[postgres]), or '' for none (else SQLite in the output)",
+        ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="of the hidden inputs [the last run's, or a new one]")
+        int | None, typer.Option(help="of the hidden inputs (else the last run's, or a new one)")
     ] = None,
-    processes: Annotated[int, typer.Option(help="submissions at a time [number of cores]")] = 0,
-    regrade: Annotated[bool, typer.Option(help="grade again what is already graded")] = False,
+    processes: Annotated[int, typer.Option(help="submissions at a time; 0: one a core")] = 0,
+    regrade: Annotated[
+        bool,
+        typer.Option(help="grade again what is graded; without it, a killed run goes on"),
+    ] = False,
     unsafe: Annotated[
         bool, typer.Option(help="run student code without a sandbox; marks the grades")
     ] = False,
     scheduler: Annotated[
-        str | None, typer.Option(help="address of a Dask scheduler, tcp://host:8786")
+        str | None,
+        typer.Option(
+            help="address of a Dask scheduler, tcp://host:8786; its workers need segedu, "
+            "bubblewrap and the assignment's folder at the same path"
+        ),
     ] = None,
 ) -> None:
     """Grade a batch: results by student, gradebook, CSV, feedback pages, class summary."""

@@ -16,6 +16,7 @@ import numpy as np
 from segedu.grading.exercise import CheckFailed, Student
 
 KINDS = {"b": "bool", "i": "integer", "u": "integer", "f": "floating", "c": "complex"}
+MAX_VALUE = 500
 
 
 def expect_true(condition: bool, message: str, misconception: str | None = None) -> None:
@@ -184,11 +185,19 @@ def _unequal(got: Any, want: Any, name: str) -> str | None:
         pairs = ((f"{name}[{i}]", g, w) for i, (g, w) in enumerate(zip(got, want, strict=True)))
     elif isinstance(want, dict):
         if set(got) != set(want):
-            return f"{name} has the keys {sorted(got)}; it should have {sorted(want)}"
+            return (
+                f"{name} has the keys {_short(sorted(got))}; it should have {_short(sorted(want))}"
+            )
         pairs = ((f"{name}[{key!r}]", got[key], want[key]) for key in want)
     else:
-        return None if got == want else f"{name} is {got!r}; it should be {want!r}"
+        return None if got == want else f"{name} is {_short(got)}; it should be {_short(want)}"
     return next((p for part, g, w in pairs if (p := _unequal(g, w, part))), None)
+
+
+def _short(value: Any) -> str:
+    """`repr` of a value, cut where it fills a page: it may be megabytes of a student's text."""
+    text = repr(value)
+    return text if len(text) <= MAX_VALUE else f"{text[:MAX_VALUE]} … ({len(text)} characters)"
 
 
 def _kind_of(value: Any) -> str:

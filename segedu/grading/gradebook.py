@@ -12,6 +12,7 @@ import importlib
 import json
 import multiprocessing as mp
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -41,12 +42,13 @@ class GradebookProcess:
     """The gradebook in a process of its own, which loads nbgrader while submissions are graded.
 
     Args:
-        url: database of nbgrader.
+        url: database of nbgrader: sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME.
         assignment: whose scores.
         folder: where formgrader's notebooks and configuration go.
     """
 
     def __init__(self, url: str, assignment: Assignment, folder: Path) -> None:
+        url = with_driver(url)
         context: Any = mp.get_context("fork" if sys.platform == "linux" else "spawn")
         self._connection, theirs = context.Pipe()
         args = (theirs, url, assignment.folder, folder)
@@ -81,6 +83,7 @@ class GradebookProcess:
 def _serve(connection: Connection, url: str, source: Path, folder: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(5)  # the graders first
+    os.umask(0o077)  # scores are the instructor's alone
     assignment = Assignment.load(source)
     load_nbgrader()
     work: dict[str, Callable[[Any], None]] = {
@@ -97,7 +100,19 @@ def _serve(connection: Connection, url: str, source: Path, folder: Path) -> None
             connection.send("")
         except Exception as error:
             text = str(error) if isinstance(error, GradebookError) else repr(error)
-            connection.send(f"the gradebook {url} could not be written: {text}")
+            problem = f"the gradebook {url} could not be written: {text}"
+            connection.send(without_password(problem, url))
+
+
+def with_driver(url: str) -> str:
+    """PostgreSQL's URL with the driver that segedu[postgres] installs; any other as it is."""
+    return re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+
+
+def without_password(text: str, url: str) -> str:
+    """`text` with the password of the database's URL starred out."""
+    found = re.match(r"[^:/]+://[^:/@]*:(.+)@", url)
+    return text.replace(f":{found[1]}@", ":***@") if found else text
 
 
 def load_nbgrader() -> None:
@@ -136,6 +151,8 @@ def opened(url: str) -> Iterator[Gradebook]:
     from sqlalchemy.exc import SQLAlchemyError
 
     api.get_alembic_version = _schema_version
+    if url.startswith("postgresql+psycopg:") and find_spec("psycopg") is None:
+        raise GradebookError("PostgreSQL needs its driver: pip install 'segedu[postgres]'")
     try:
         with api.Gradebook(url) as gradebook:
             yield gradebook
@@ -224,7 +241,9 @@ def _save_result(gradebook: Gradebook, assignment: Assignment, result: Result) -
             f"the gradebook has no cell {missing.pop()}; delete it and grade again"
         )
     for grade in notebook.grades:
-        if grade.name in scores:
+        if result.get("failed"):  # not graded, which is not 0
+            grade.auto_score, grade.needs_manual_grade = None, True
+        elif grade.name in scores:
             grade.auto_score = float(scores[grade.name]["earned"])
             grade.needs_manual_grade = grade.manual_score is not None
         else:

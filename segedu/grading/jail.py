@@ -113,6 +113,8 @@ REFUSED = {
     "fsconfig": (431, 431),
     "fsmount": (432, 432),
     "socket": (41, 198),
+    "socketpair": (53, 199),  # what waits in one belongs to no process; pipes hold 64 MB a user
+    "vmsplice": (278, 75),  # a pipe that keeps one page of a huge one keeps all of it
     "bpf": (321, 280),
     "perf_event_open": (298, 241),
     "userfaultfd": (323, 282),

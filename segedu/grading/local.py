@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from segedu.grading.names import LEFT_OUT, borrowed
+
 PASSED, FAILED, NOT_ATTEMPTED = "passed", "failed", "not attempted"
 CELL_SECONDS = 60
 ANSI = re.compile(r"(\x1b|#x1B)\[[0-9;]*[A-Za-z]")  # the report spells the escape out
@@ -43,6 +45,8 @@ def check_notebook(path: Path, cell_seconds: int = CELL_SECONDS) -> list[Verdict
     if not tests:
         raise NotebookError(f"{path} has no checks: is it a notebook from assignments/?")
     outcomes = _run_nbval(path, cell_seconds)
+    given = [_source(cell) for cell in cells if _meta(cell).get("grade_id")]
+    added = [_source(cell) for cell in cells if not _meta(cell).get("grade_id")]
     verdicts = []
     for index in tests:
         meta = _meta(cells[index])
@@ -54,6 +58,8 @@ def check_notebook(path: Path, cell_seconds: int = CELL_SECONDS) -> list[Verdict
             raise NotebookError(f"nbval did not run the check of {name}")
         status = _status(_source(answer), check)
         message = _message(own or check) if status == FAILED else ""
+        if status == PASSED and (names := borrowed(_source(answer), added, given)):
+            message = f"But it {LEFT_OUT.format(', '.join(names))}"
         verdicts.append(Verdict(name, status, float(meta.get("points") or 0), message))
     return verdicts
 

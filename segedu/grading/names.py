@@ -104,3 +104,25 @@ def imported_modules(source: str) -> set[str]:
             modules.add(node.module)
             modules |= {f"{node.module}.{alias.name}" for alias in node.names}
     return modules
+
+
+LEFT_OUT = (
+    "uses {}, which a cell that was added defines; only the answers' own cells are graded, so move "
+    "it there."
+)
+
+
+def borrowed(answer: str, added: Sequence[str], given: Sequence[str]) -> list[str]:
+    """Names that an answer uses and that only cells added to the notebook define.
+
+    Args:
+        answer: source of the answer's cell.
+        added: sources of cells that are not the assignment's.
+        given: sources of the assignment's own cells.
+    """
+    if not added:
+        return []
+    own = names_of(answer)
+    theirs = frozenset().union(*(names_of(source).defined for source in added))
+    known = own.defined.union(*(names_of(source).defined for source in given))
+    return sorted((theirs - known) & own.used)

@@ -16,6 +16,7 @@ import signal
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -25,8 +26,10 @@ from typing import Any
 from segedu.grading.assignment import Assignment
 from segedu.grading.engines import open_sandbox
 from segedu.grading.grader import Result, blank_result, grade_submission
-from segedu.grading.sandbox import Sandbox
+from segedu.grading.sandbox import EngineError, Sandbox
 from segedu.grading.submissions import Submission
+
+ABANDONED_SECONDS = 900.0
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,10 @@ def grade_in_pool(
             member.kill()
 
 
+def _stopped(error: EngineError) -> EngineError:
+    return EngineError(f"{error}\nGrading stopped here; the same command goes on with the rest.")
+
+
 class _Member:
     """One process of the pool and what it is working on."""
 
@@ -125,6 +132,8 @@ class _Member:
             result = self.connection.recv() if ready else None
         except (EOFError, OSError):
             result = None
+        if isinstance(result, EngineError):
+            raise _stopped(result)
         if not isinstance(result, dict):
             why = result if isinstance(result, str) else "the grading process ended"
             result = failed_result(self.job, submission, "it took too long" if late else why)
@@ -164,6 +173,8 @@ def _serve(job: Job, connection: Connection) -> None:
                 return
             try:
                 answer: Any = grade_submission(job.assignment, submission, sandbox, job.seed)
+            except EngineError as error:
+                answer = error
             except Exception as error:
                 answer = f"{type(error).__name__}: {error}"
             connection.send(answer)
@@ -184,34 +195,57 @@ def grade_on_cluster(
     """
     from distributed import Client, as_completed
 
+    run = uuid.uuid4().hex
     with Client(address, set_as_default=False) as client:
         futures = {
-            client.submit(_grade_remotely, job, submission, pure=False, retries=1): submission
-            for submission in submissions
+            client.submit(_grade_remotely, run, job, one, pure=False, retries=1): one
+            for one in submissions
         }
         for future in as_completed(futures, loop=client.loop):
             submission = futures[future]
             problem = future.exception()
             if problem is None:
                 yield submission, future.result()
+            elif isinstance(problem, EngineError):
+                raise _stopped(problem)
             else:
                 yield submission, failed_result(job, submission, f"the worker failed: {problem}")
-        client.run(_close_remotely)
+        client.run(_close_remotely, run)
 
 
-_remote: dict[int, tuple[Job, Sandbox]] = {}
+@dataclass
+class _Remote:
+    """A sandbox on a Dask worker, and when it was last used."""
+
+    sandbox: Sandbox
+    used: float
 
 
-def _grade_remotely(job: Job, submission: Submission) -> Result:
-    """Runs on a Dask worker; each of its threads keeps one sandbox for the run."""
-    thread = threading.get_ident()
-    if thread in _remote and _remote[thread][0] != job:
-        _remote.pop(thread)[1].close()
-    if thread not in _remote:
-        _remote[thread] = job, open_sandbox(job.engine, job.assignment.warm_modules())
-    return grade_submission(job.assignment, submission, _remote[thread][1], job.seed)
+# On a Dask worker: one sandbox for each run (several may share the cluster) and thread.
+_remote: dict[tuple[str, int], _Remote] = {}
 
 
-def _close_remotely() -> None:
-    while _remote:
-        _remote.popitem()[1][1].close()
+def _grade_remotely(run: str, job: Job, submission: Submission) -> Result:
+    """Runs on a Dask worker."""
+    key = run, threading.get_ident()
+    if key not in _remote:
+        _close_abandoned(key[1])
+        sandbox = open_sandbox(job.engine, job.assignment.warm_modules())
+        _remote[key] = _Remote(sandbox, time.monotonic())
+    try:
+        return grade_submission(job.assignment, submission, _remote[key].sandbox, job.seed)
+    finally:
+        _remote[key].used = time.monotonic()
+
+
+def _close_remotely(run: str) -> None:
+    """A run has ended: close its own sandboxes on this worker, and no other run's."""
+    for key in [key for key in list(_remote) if key[0] == run]:
+        _remote.pop(key).sandbox.close()
+
+
+def _close_abandoned(thread: int) -> None:
+    """Close this thread's sandboxes of runs that were killed: nobody else would."""
+    for key in [key for key in list(_remote) if key[1] == thread]:
+        if time.monotonic() - _remote[key].used > ABANDONED_SECONDS:
+            _remote.pop(key).sandbox.close()

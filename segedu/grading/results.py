@@ -44,8 +44,9 @@ class ResultStore:
         (folder / "results").mkdir(parents=True, exist_ok=True)
         before = read_json(folder / "run.json") or {}
         same = before.get("assignment") == assignment.fingerprint
-        known = before.get("seed") if same and isinstance(before.get("seed"), int) else None
-        self.seed = seed if seed is not None else known or secrets.randbelow(2**31 - 1) + 1
+        if seed is None and same and isinstance(before.get("seed"), int):
+            seed = before["seed"]
+        self.seed = secrets.randbelow(2**31) if seed is None else seed
         run = {"seed": self.seed, "assignment": assignment.fingerprint, "name": assignment.name}
         write_atomically(folder / "run.json", json.dumps(run, indent=1).encode())
 
@@ -97,6 +98,8 @@ def as_csv(results: Sequence[Result]) -> str:
         percent = 100 * result["score"] / top if top else 0.0
         row = [f"{result['score']:g}", f"{top:g}", f"{percent:.1f}"]
         row += [f"{earned.get(name, 0):g}" for name in names]
+        if result.get("failed"):  # not graded, which is not 0
+            row = ["", f"{top:g}", "", *("" for _ in names)]
         row += ["yes" if result["manual"] else "", str(len(result["report"]))]
         row += ["unsafe" if result["sandbox"] == "unsafe" else ""]
         writer.writerow([_no_formula(result["student"]), *row])
@@ -118,7 +121,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """All of it or nothing, also when the machine stops."""
+    """All of it or nothing, also when the machine stops; for the user's own eyes (mode 0600)."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".part")
     try:
@@ -126,7 +129,6 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(descriptor)
-        os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -13,7 +13,6 @@ slot alone, without capabilities; the inner one is what an ordinary user gets.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import json
 import os
@@ -57,6 +56,10 @@ ENVIRONMENT = {
 
 class SandboxError(RuntimeError):
     """The sandbox cannot be had; the message says what to install or allow."""
+
+
+class EngineError(SandboxError):
+    """What starts the sandboxes is broken for every submission: grading stops, nobody gets 0."""
 
 
 class Jail(Protocol):
@@ -309,6 +312,8 @@ def masked_paths(modules: tuple[str, ...]) -> list[str]:
 
 def _take_slot() -> tuple[IO[str], int]:
     """A number no other grader on this machine holds, and the lock that keeps it."""
+    import fcntl  # here: Windows has none, and gets as far as the advice
+
     folder = Path(tempfile.gettempdir()) / f"segedu-slots-{os.getuid()}"
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)

@@ -20,12 +20,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from segedu.grading.assignment import Assignment, Cell, notebook_source
+from segedu.grading.names import LEFT_OUT, borrowed
 
 MAX_NOTEBOOK = 20 << 20
 MAX_CELLS = 2000
 MAX_SOURCE = 512 << 10
 IGNORED = (".ipynb_checkpoints", ".git", "__MACOSX")
 MAX_MEMBERS = 20_000
+MAX_ADDED, LONGEST_ADDED = 50, 20_000
 STUB = "# YOUR CODE HERE\nraise NotImplementedError()"
 MOODLE = re.compile(r"(?P<student>.+_\d+)_assignsubmission_.*")
 CANVAS = re.compile(r"(?P<student>[^_]+(?:_LATE)?_\d+)_\d+_.+\.ipynb", re.IGNORECASE)
@@ -128,8 +130,13 @@ def _in_folder(path: Path, assignment: Assignment) -> Iterator[Submission]:
             yield _from_file(_student_of_file(name, assignment), entry, name)
         elif entry.is_symlink():
             yield Submission(name, name, problem="is a symbolic link, which is not followed")
-        elif entry.is_dir():
+        elif entry.is_dir() and not (name.startswith(".") and not _notebooks(entry, assignment)):
             yield from _of_student(entry, name, assignment)
+
+
+def _notebooks(folder: Path, assignment: Assignment) -> list[Path]:
+    """Notebooks of a student's folder: an editor's own (.vscode) has none and is no student."""
+    return [*folder.glob("*.ipynb"), *folder.glob(f"{assignment.name}/*.ipynb")]
 
 
 def _of_student(folder: Path, name: str, assignment: Assignment) -> Iterator[Submission]:
@@ -182,9 +189,9 @@ def _in_zip(path: Path, assignment: Assignment) -> Iterator[Submission]:
             name = PurePosixPath(member.filename.replace("\\", "/"))
             if member.is_dir() or name.suffix != ".ipynb" or name.name.startswith("."):
                 continue
-            parts = [p for p in name.parts if p not in ("/", "..", ".", "__MACOSX")]
-            if "__MACOSX" in name.parts:
+            if set(IGNORED) & set(name.parts):
                 continue
+            parts = [p for p in name.parts if p not in ("/", "..", ".")]
             student = _student_of_member(parts, assignment)
             origin = _clean("/".join(parts))
             try:
@@ -244,6 +251,13 @@ def read_answers(submission: Submission, assignment: Assignment) -> Answers:
             _match(cell, by_id.pop(cell.grade_id, []), answers)
     for stray in list(by_id)[:20]:
         answers.report.append(f"Cell {_clean(stray)} is not part of this assignment; ignored.")
+    given = [cell.source for cell in assignment.cells if cell.kind == "code"]
+    released = {released_source(cell).strip() for cell in assignment.cells}
+    added = [c["source"] for c in cells if c["type"] == "code" and not c["grade_id"]]
+    added = [s for s in added if len(s) <= LONGEST_ADDED and s.strip() not in released][:MAX_ADDED]
+    for name, source in answers.sources.items():
+        if names := borrowed(source, added, given):
+            answers.report.append(f"Cell {name} {LEFT_OUT.format(_clean(', '.join(names)))}")
     return answers
 
 

@@ -28,7 +28,7 @@ from typing import Any
 from segedu.grading import jail, worker
 
 TICK = 0.02
-PAGE = os.sysconf("SC_PAGE_SIZE")
+MEMORY = (b"RssAnon", b"RssShmem", b"VmPTE")
 
 
 def main(descriptor: int, modules: list[str]) -> None:
@@ -112,14 +112,14 @@ def _usage(baseline: int) -> tuple[int, int]:
 
 
 def _anonymous(process: str) -> int:
-    """Resident bytes of a process that no file backs, shared memory included."""
+    """Resident bytes of a process that no file backs, shared memory and page tables included."""
     try:
         with open(f"/proc/{process}/status", "rb") as file:
             text = file.read()
     except OSError:
         return 0
     fields = dict(line.split(b":", 1) for line in text.splitlines() if b":" in line)
-    kilobytes = (int(fields.get(key, b"0 kB").split()[0]) for key in (b"RssAnon", b"RssShmem"))
+    kilobytes = (int(fields.get(key, b"0 kB").split()[0]) for key in MEMORY)
     return sum(kilobytes) * 1024
 
 

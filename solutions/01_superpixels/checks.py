@@ -406,10 +406,19 @@ def recall_rim(student: Student, reference: Reference, rng: Rng) -> None:
 # ------------------------------------------------------------------ 7: undersegmentation error
 
 
+def partly_ignored(rng: Rng, truth: Array, ignore: int = 255) -> Array:
+    """`truth` with a rectangle in which nobody drew."""
+    height, width = truth.shape
+    top, left = rng.integers(1, height // 2), rng.integers(1, width // 2)
+    part = truth.copy()
+    part[top : top + height // 3, left : left + width // 3] = ignore
+    return part
+
+
 def compare_error(
     student: Student,
     reference: Reference,
-    cases: list[tuple[Array, Array]],
+    cases: list[tuple[Any, ...]],
     hint: str | None = None,
 ) -> None:
     got = [student.call("undersegmentation_error", *case) for case in cases]
@@ -420,7 +429,10 @@ def compare_error(
 
 @check("undersegmentation_error", points=1.5, title="random superpixels and segments")
 def error_random(student: Student, reference: Reference, rng: Rng) -> None:
-    cases = [(blobs(rng, 31, 38, count), blobs(rng, 31, 38, 5)) for count in (12, 30, 5)]
+    cases = []
+    for count in (12, 30, 5):
+        truth = partly_ignored(rng, blobs(rng, 31, 38, 5))
+        cases.append((blobs(rng, 31, 38, count), truth))
     compare_error(student, reference, cases)
 
 
@@ -428,12 +440,13 @@ def error_random(student: Student, reference: Reference, rng: Rng) -> None:
 def error_names(student: Student, reference: Reference, rng: Rng) -> None:
     names = np.array([-1, 70, 3, -90, 12, 0, 64, 5])
     labels, truth = names[blobs(rng, 20, 18, 8)], names[blobs(rng, 20, 18, 4)]
-    compare_error(student, reference, [(labels, truth)], "labels may be negative, with gaps")
+    cases = [(labels, partly_ignored(rng, truth)), (labels, partly_ignored(rng, truth, -7), -7)]
+    compare_error(student, reference, cases, "labels may be negative, with gaps")
 
 
 @check("undersegmentation_error", points=0.5, title="uint8 label maps")
 def error_uint8(student: Student, reference: Reference, rng: Rng) -> None:
-    labels, truth = blobs(rng, 30, 30, 120), blobs(rng, 30, 30, 15)
+    labels, truth = blobs(rng, 30, 30, 120), partly_ignored(rng, blobs(rng, 30, 30, 15))
     cases = [(labels.astype(np.uint8), truth.astype(np.uint8))]
     compare_error(student, reference, cases, "beware of overflow in uint8")
 
@@ -441,5 +454,6 @@ def error_uint8(student: Student, reference: Reference, rng: Rng) -> None:
 @check("undersegmentation_error", points=0.5, title="one superpixel over many segments")
 def error_one(student: Student, reference: Reference, rng: Rng) -> None:
     one = np.zeros((15, 21), int)
-    cases = [(one, blobs(rng, 15, 21, 6)), (blobs(rng, 15, 21, 8), one)]
+    cases = [(one, partly_ignored(rng, blobs(rng, 15, 21, 6)))]
+    cases += [(blobs(rng, 15, 21, 8), partly_ignored(rng, one))]
     compare_error(student, reference, cases)

@@ -36,7 +36,7 @@
 # - Run the cell below it. It checks your function on small examples and says what is wrong. When it prints "the visible checks pass", all is well there.
 # - In a terminal, `segedu check assignments/01_superpixels/superpixels.ipynb` runs every exercise's cells for you and lists what passes.
 # - Your grade comes from *hidden checks*. They call the same functions with other inputs, and with the edge cases that the text names. Each exercise gives part of its points for part of its checks.
-# - Write the functions yourself. `segedu.superpixels` and `skimage.segmentation` hold finished versions; calling them is not the task, and when your work is graded they are not there. NumPy, SciPy, OpenCV and PyTorch are welcome. So is a plain loop: no check asks for speed beyond a few seconds.
+# - Write the functions yourself. `segedu.superpixels` and `skimage.segmentation` hold finished versions, and `segedu.drawing` finds boundaries; calling them is not the task, and when your work is graded they are not there. NumPy, SciPy, OpenCV and PyTorch are welcome. So is a plain loop: no check asks for speed beyond a few seconds.
 # - An exercise may call functions from earlier ones. Then a mistake there costs you here too, so get the earlier one right first.
 #
 # ## Conventions, for all exercises
@@ -697,19 +697,22 @@ print("Exercise 6: the visible checks pass.")
 #
 # $N$ is the number of pixels in the image. Mind the double sum: a superpixel across a border of two segments counts twice, once for each of them.
 #
-# **Write** `undersegmentation_error(labels, truth)`.
+# People leave some pixels without a segment. In `truth` these hold the number `ignore`, and they count nowhere: not as a segment, not as inside or outside, not in $N$.
+#
+# **Write** `undersegmentation_error(labels, truth, ignore=255)`.
 #
 # - Labels may be any integers, also negative, with gaps. They may be `uint8`: if you compute with them, beware of overflow.
 # - Superpixels that cross no border give 0.
 
 
 # %% nbgrader={"grade": false, "grade_id": "undersegmentation_error", "locked": false, "schema_version": 3, "solution": true, "task": false}
-def undersegmentation_error(labels, truth):
+def undersegmentation_error(labels, truth, ignore=255):
     """How far superpixels leak over the borders of true segments.
 
     Args:
         labels: (H, W) int, superpixels.
         truth: (H, W) int, segments that a person drew.
+        ignore: number in `truth` of the pixels that count nowhere; not all pixels hold it.
 
     Returns:
         UE, a number, 0 or more.
@@ -719,6 +722,8 @@ def undersegmentation_error(labels, truth):
         0.5
     """
     ### BEGIN SOLUTION
+    drawn = truth != ignore
+    labels, truth = labels[drawn], truth[drawn]  # from here on two lists of pixels
     error = 0
     for s in np.unique(labels):
         _, inside = np.unique(truth[labels == s], return_counts=True)  # |s & g| for each g
@@ -744,6 +749,14 @@ _two = float(undersegmentation_error(np.array([[1, 1, 1, 1]]), np.array([[1, 1, 
 compare("UE of one superpixel on segments of 2, 1, 1 pixels", _two, 1.0, "(2 + 1 + 1) / 4.")
 _names = float(undersegmentation_error(_labels * 70 - 3, _truth * -9))
 compare("UE after other names for the labels", _names, 0.2, "Any integers may be labels.")
+_part = _truth.copy()
+_part[:, 8:] = 255  # all within superpixel 1
+compare(
+    "UE of the same leak with 8 pixels without a segment",
+    float(undersegmentation_error(_labels, _part)),
+    0.25,
+    "Pixels that hold 255 in the truth count nowhere: 4 + 4 pixels of 32.",
+)
 ### BEGIN HIDDEN TESTS
 _labels, _truth = np.random.default_rng(7).integers(0, 200, (2, 30, 30)) // 40
 _want = 0
@@ -754,6 +767,9 @@ for _g in range(5):
 compare("UE", float(undersegmentation_error(_labels, _truth)), _want)
 _small = float(undersegmentation_error(_labels.astype(np.uint8), _truth.astype(np.uint8)))
 compare("UE of uint8 maps", _small, _want)
+_part = np.array([[3, 3, 3, 255], [4, 4, 255, 255]])
+compare("UE with ignored pixels", float(undersegmentation_error(0 * _part, _part)), 4 / 5)
+compare("UE without 3", float(undersegmentation_error(_part // 4, _part, ignore=3)), 0.0)
 ### END HIDDEN TESTS
 print("Exercise 7: the visible checks pass.")
 

@@ -170,6 +170,62 @@ ATTACKS: dict[str, str] = {
         "fds = [os.memfd_create('x') for _ in range(200)]\n"
         "for fd in fds: os.write(fd, b'1' * (1 << 25))\nreturn -1"
     ),
+    "memory_in_sockets": area(
+        "held = []\n"
+        "for _ in range(110):\n"
+        "    pair = socket.socketpair()\n"
+        "    pair[0].setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 24)\n"
+        "    pair[0].setblocking(False)\n"
+        "    try:\n"
+        "        while True: pair[0].send(b'1' * (1 << 16))\n"
+        "    except BlockingIOError: held.append(pair)\n"
+        "return int(mask.sum())",
+        "import socket",
+    ),
+    "memory_in_pipes": area(
+        "import fcntl, os, time\n"
+        "told, tell = os.pipe()\n"
+        "def fill():\n"
+        "    kept = 0\n"
+        "    for _ in range(100):\n"
+        "        _, end = os.pipe()\n"
+        "        try: fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, 1 << 20)\n"
+        "        except OSError: pass\n"
+        "        os.set_blocking(end, False)\n"
+        "        try:\n"
+        "            while True: kept += os.write(end, b'1' * 4096)\n"
+        "        except BlockingIOError: pass\n"
+        "    os.write(tell, kept.to_bytes(8, 'big'))\n"
+        "    time.sleep(60)\n"
+        "for _ in range(4):\n"
+        "    if os.fork() == 0: fill()\n"
+        "kept = sum(int.from_bytes(os.read(told, 8), 'big') for _ in range(4))\n"
+        "return int(mask.sum()) if kept > 300 << 20 else -1"
+    ),
+    "memory_spliced": area(
+        "import ctypes, mmap, os, struct\n"
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "for _ in range(10):\n"
+        "    _, end = os.pipe()\n"
+        "    for _ in range(16):\n"
+        "        huge = mmap.mmap(-1, 1 << 22)\n"
+        "        huge.madvise(mmap.MADV_HUGEPAGE)\n"
+        "        huge[:] = bytes(1 << 22)\n"
+        "        view = (ctypes.c_char * 4096).from_buffer(huge, 1 << 21)\n"
+        "        piece = struct.pack('QQ', ctypes.addressof(view), 4096)\n"
+        "        assert libc.vmsplice(end, piece, 1, 0) == 4096\n"
+        "        del view\n"
+        "        huge.close()\n"
+        "return int(mask.sum())"
+    ),
+    "memory_in_page_tables": area(
+        "import mmap, time\n"
+        "flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000\n"
+        "x = mmap.mmap(-1, 1 << 38, flags=flags, prot=mmap.PROT_READ)\n"
+        "for i in range(0, 1 << 38, 1 << 21): x[i]\n"
+        "time.sleep(0.2)\n"
+        "return int(mask.sum())"
+    ),
     "disk": area(
         "n = 0\nwhile True:\n"
         "    n += 1\n"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from segedu.grading import Assignment
+from segedu.grading import Assignment, Settings
 from segedu.grading.release import render_release
 
 SOLUTIONS = Path(__file__).parent / "fixtures" / "solutions"
@@ -27,6 +28,11 @@ RIGHT = {
         "    return area(mask) / (bottom - top) / (right - left)"
     ),
 }
+
+
+def patient(settings: Settings) -> Settings:
+    """The same limits with much more time: for tests of what is right, on a machine under load."""
+    return replace(settings, call_seconds=60.0, total_seconds=120.0)
 
 
 @cache

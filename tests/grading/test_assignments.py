@@ -16,6 +16,7 @@ from segedu.grading.checker import run_checks
 from segedu.grading.release import normalise, render_release
 from segedu.grading.sandbox import Bubblewrap
 from segedu.grading.session import SandboxedStudent
+from tests.grading.classroom import patient
 from tests.requirements_of_machine import REPOSITORY
 
 NAMES = sorted(path.parent.name for path in (REPOSITORY / "solutions").glob("*/checks.py"))
@@ -377,7 +378,7 @@ def grade_in(
     if name not in sandboxes:
         sandboxes[name] = Bubblewrap(assignment(name).warm_modules())
     pieces = assignment(name).pieces(exercise, {**assignment(name).solutions, exercise: source})
-    settings = assignment(name).exercise(exercise).settings
+    settings = patient(assignment(name).exercise(exercise).settings)
     student = SandboxedStudent(sandboxes[name], exercise, pieces, settings)
     try:
         student.load()

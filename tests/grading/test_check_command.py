@@ -48,6 +48,16 @@ def test_the_assertions_message_is_shown(tmp_path: Path):
     assert (first.status, first.message) == ("failed", "a full 2 by 3 mask has 6 pixels")
 
 
+def test_a_helper_in_a_cell_of_its_own_is_named(tmp_path: Path):
+    notebook = solved(RIGHT | {"area": "def area(mask):\n    return total(mask)"})
+    cell = {"cell_type": "code", "source": "def total(mask): return int(mask.sum())"}
+    cell |= {"metadata": {}, "outputs": [], "execution_count": None, "id": "mine"}
+    notebook["cells"].insert(1, cell)
+    area, scale, _ = check_notebook(written(tmp_path, notebook))
+    assert (area.status, scale.message) == ("passed", "")
+    assert area.message.startswith("But it uses total, which a cell that was added defines")
+
+
 def test_an_untouched_notebook_is_not_attempted(tmp_path: Path):
     verdicts = check_notebook(written(tmp_path, solved({})))
     assert [v.status for v in verdicts] == ["not attempted"] * 3

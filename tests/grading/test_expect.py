@@ -149,3 +149,11 @@ def test_a_refusal_is_expected_by_name():
         expect_raises(student, "ValueError", "f", 1)
     with pytest.raises(CheckFailed, match="it raised IndexError"):
         expect_raises(student, ["ValueError", "TypeError"], "g", 1)
+
+
+def test_what_a_student_returned_is_quoted_in_short():
+    for got, want in (("x" * 10**6, "y"), ({"k" * 10**6: 1}, {"k": 1})):
+        with pytest.raises(CheckFailed) as caught:
+            expect_equal(got, want)
+        assert len(caught.value.message) < 700
+        assert "it should" in caught.value.message

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,21 +16,31 @@ import pytest
 from typer.testing import CliRunner
 
 from segedu.cli import app
-from segedu.grading import engines
+from segedu.grading import engines, gradebook, pool
 from segedu.grading.batch import Options, Run, grade_batch
-from segedu.grading.results import read_json
+from segedu.grading.gradebook import with_driver, without_password
+from segedu.grading.grader import grade_submission
+from segedu.grading.results import ResultStore, read_json
 from segedu.grading.sandbox import SandboxError
+from segedu.grading.submissions import Submission
 from tests.grading.classroom import (
     CLASS,
     RIGHT,
     SOLUTIONS,
     TINY,
+    WRONG_AREA,
     edited,
     hand_in,
     make_class,
     solved,
+    tiny,
 )
-from tests.requirements_of_machine import REPOSITORY, needs_bubblewrap
+from tests.requirements_of_machine import (
+    POSTGRES,
+    REPOSITORY,
+    needs_bubblewrap,
+    needs_postgres,
+)
 
 pytestmark = needs_bubblewrap
 
@@ -187,16 +198,12 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path: Path):
 
 
 def test_a_changed_assignment_is_graded_anew(tmp_path: Path):
-    import shutil
-
     source = tmp_path / "tiny"
     shutil.copytree(TINY, source)
     hand_in(tmp_path / "in", "ada", solved(RIGHT))
     grade_batch(tmp_path / "in", source, Options(tmp_path / "out", gradebook=""))
     checks = source / "checks.py"
     checks.write_text(checks.read_text() + "\n# changed\n")
-    from segedu.grading import pool
-
     pool._assignment.cache_clear()
     run = grade_batch(tmp_path / "in", source, Options(tmp_path / "out", gradebook=""))
     assert run.resumed == 0
@@ -244,6 +251,119 @@ def test_on_a_dask_cluster(tmp_path: Path):
     }
 
 
+def test_a_run_on_a_dask_worker_closes_its_own_sandboxes_only(monkeypatch):
+    closed = []
+
+    class Box:
+        def __init__(self, engine, modules):
+            self.engine = engine
+
+        def close(self):
+            closed.append(self.engine)
+
+    monkeypatch.setattr(pool, "_remote", {})
+    monkeypatch.setattr(pool, "open_sandbox", Box)
+    monkeypatch.setattr(pool, "grade_submission", lambda *args: {"score": 0})
+    one, two = Submission("ada", "ada.ipynb"), Submission("bo", "bo.ipynb")
+    pool._grade_remotely("first", pool.Job(TINY, 1, "one"), one)
+    pool._grade_remotely("second", pool.Job(TINY, 1, "two"), two)
+    pool._close_remotely("first")
+    assert closed == ["one"]
+    pool._grade_remotely("second", pool.Job(TINY, 1, "two"), one)
+    assert len(pool._remote) == 1
+    monkeypatch.setattr(pool, "ABANDONED_SECONDS", -1.0)
+    pool._grade_remotely("third", pool.Job(TINY, 1, "three"), one)
+    assert closed == ["one", "two"]
+
+
+def test_a_seed_of_0_is_a_seed(tmp_path: Path):
+    first = ResultStore(tmp_path, tiny(), 0, "bubblewrap")
+    assert first.seed == 0
+    assert ResultStore(tmp_path, tiny(), None, "bubblewrap").seed == 0
+    assert ResultStore(tmp_path, tiny(), 7, "bubblewrap").seed == 7
+
+
+def fake_docker(folder: Path, monkeypatch, run: str) -> None:
+    """A docker on the path whose `run` is this line of a shell, and no bubblewrap."""
+    engine = folder / "docker"
+    engine.write_text(f"#!/bin/sh\ntest $1 = run || exit 0\n{run}\n")
+    engine.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    monkeypatch.setattr(engines, "_bubblewrap_problem", lambda: "not allowed here")
+
+
+@pytest.mark.parametrize(
+    ("run", "words"),
+    [
+        ("echo 'docker: no such image' >&2; exit 125", "docker: no such image"),
+        ("exit 125", "ended without a word"),
+        ("echo hello; sleep 60", "ended without a word"),
+    ],
+)
+def test_with_a_broken_container_engine_nothing_is_graded(tmp_path, monkeypatch, run, words):
+    hand_in(tmp_path / "in", "ada", solved(RIGHT))
+    fake_docker(tmp_path, monkeypatch, run)
+    with pytest.raises(SandboxError, match=words):
+        grade_batch(tmp_path / "in", TINY, Options(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_engine_that_breaks_halfway_gives_nobody_0(tmp_path: Path, monkeypatch):
+    for student in ("ada", "bo"):
+        hand_in(tmp_path / "in", student, solved(RIGHT))
+    works = 'while test "$1" != debian:stable-slim; do shift; done; shift; exec "$@"'
+    # The probe and ada's three exercises; then it breaks.
+    count = f"echo x >> {tmp_path}/log; test $(wc -l < {tmp_path}/log) -gt 4 && exit 125"
+    fake_docker(tmp_path, monkeypatch, f"{count}\n{works}")
+    options = Options(tmp_path / "out", gradebook="", processes=1)
+    with pytest.raises(SandboxError, match="the same command goes on with the rest"):
+        grade_batch(tmp_path / "in", TINY, options)
+    assert scores(tmp_path / "out") == {"ada": 6}
+
+
+def test_what_could_not_be_graded_is_not_0(tmp_path: Path, monkeypatch):
+    from nbgrader.api import Gradebook
+
+    for student in ("ada", "bo"):
+        hand_in(tmp_path / "in", student, solved(RIGHT))
+
+    def breaks(assignment, submission, *rest):
+        if submission.student == "bo":
+            raise OSError("the disk is gone")
+        return grade_submission(assignment, submission, *rest)
+
+    monkeypatch.setattr(pool, "grade_submission", breaks)
+    run = grade_batch(tmp_path / "in", TINY, Options(tmp_path / "out"))
+    rows = list(csv.DictReader((tmp_path / "out" / "grades.csv").read_text().splitlines()))
+    assert [(row["score"], row["percent"], row["area"]) for row in rows] == [
+        ("6", "100.0", "2"),
+        ("", "", ""),
+    ]
+    with Gradebook(run.gradebook) as book:
+        grade = book.find_grade("check_area", "tiny", "tiny", "bo")
+        assert (grade.auto_score, grade.needs_manual_grade) == (None, True)
+
+
+def test_without_modules_of_unix_the_advice_is_still_reached():
+    script = (
+        "import sys\n"
+        "sys.modules.update(fcntl=None, resource=None)\n"
+        "from segedu.grading import batch, commands, engines\n"
+        "from pathlib import Path\n"
+        "for sys.platform in ('darwin', 'win32'):\n"
+        "    try: batch.grade_batch(Path('x'), Path('y'), batch.Options(Path('z')))\n"
+        "    except engines.SandboxError as error: print(error)\n"
+        "try: engines.choose_engine(unsafe=True)\n"
+        "except engines.SandboxError as error: print(error)\n"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert run.stderr == ""
+    assert run.stdout.count("macOS:           grade on a Linux machine") == 2
+    assert run.stdout.count("bubblewrap: runs on Linux only") == 2
+    assert run.stdout.count("docker: its containers would get this system's Python") == 2
+    assert "Windows itself cannot grade" in run.stdout
+
+
 def test_without_a_sandbox_nothing_is_graded(tmp_path: Path, monkeypatch):
     hand_in(tmp_path / "in", "ada", solved(RIGHT))
     monkeypatch.setattr(engines.shutil, "which", lambda name: None)
@@ -285,12 +405,10 @@ def test_the_command_line(tmp_path: Path):
     assert "1 submission, seed 9, sandbox bubblewrap; median 6 of 6 points" in result.output
     for name in ("grades.csv", "summary.html", "feedback/ada.html", "gradebook.db", "run.json"):
         assert (tmp_path / "out" / name).exists()
-    assert os.stat(tmp_path / "out" / "grades.csv").st_mode & 0o777 == 0o644
+        assert os.stat(tmp_path / "out" / name).st_mode & 0o077 == 0
 
 
 def test_the_plain_command_finds_out_the_assignment(tmp_path: Path, monkeypatch):
-    import shutil
-
     monkeypatch.chdir(tmp_path)
     hand_in(tmp_path / "in", "ada", solved(RIGHT))
     hand_in(tmp_path / "in", "bo", solved({}))
@@ -314,6 +432,48 @@ def test_the_plain_command_finds_out_the_assignment(tmp_path: Path, monkeypatch)
     shutil.rmtree(tmp_path / "solutions" / "other")
     result = CliRunner().invoke(app, ["grade", "in", "--gradebook", ""])
     assert "median 3 of 6 points" in result.output
+
+
+@needs_postgres
+def test_scores_into_postgresql_and_again(tmp_path: Path):
+    from nbgrader.api import Gradebook
+
+    handed, options = tmp_path / "in", Options(tmp_path / "out", gradebook=POSTGRES)
+    for student, content in (("ada", solved(RIGHT)), ("bo", edited(area=WRONG_AREA))):
+        hand_in(handed, student, content)
+    grade_batch(handed, TINY, options)
+    hand_in(handed, "ada", solved({}))
+    run = grade_batch(handed, TINY, options)
+    assert run.resumed == 1
+    # An exercise of another name: the database keeps its foreign keys.
+    source = tmp_path / "tiny"
+    shutil.copytree(TINY, source)
+    for path in source.glob("*.*"):
+        path.write_text(path.read_text().replace("filling", "fullness"))
+    grade_batch(handed, source, Options(tmp_path / "other", gradebook=POSTGRES))
+    with Gradebook(with_driver(POSTGRES)) as book:
+        scores = {s["student"]: s["score"] for s in book.submission_dicts("tiny")}
+        book.remove_assignment("tiny")
+    assert scores == {"ada": 0, "bo": 3}
+    config = tmp_path / "out" / "nbgrader_config.py"
+    assert f"db_url = {with_driver(POSTGRES)!r}" in config.read_text()
+    assert config.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_gradebooks_password_is_not_shown(tmp_path: Path, monkeypatch):
+    hand_in(tmp_path / "in", "ada", solved(RIGHT))
+    url = "postgresql://course:p@ss:w/rd@127.0.0.1:9/grades"
+    assert without_password(f"no {url}", url) == "no postgresql://course:***@127.0.0.1:9/grades"
+    assert without_password("as it is", "sqlite:///home/a@b") == "as it is"
+    find_spec = gradebook.find_spec
+    monkeypatch.setattr(gradebook, "find_spec", lambda n: (n != "psycopg" and find_spec(n)) or None)
+    monkeypatch.setenv("SEGEDU_GRADEBOOK", url)
+    command = ["grade", str(tmp_path / "in"), "--assignment", "tiny", "--solutions", str(SOLUTIONS)]
+    result = CliRunner().invoke(app, [*command, "--output", str(tmp_path / "out")])
+    assert result.exit_code == 2
+    words = " ".join(result.output.split())
+    assert "PostgreSQL needs its driver: pip install 'segedu[postgres]'" in words
+    assert "p@ss" not in words
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from segedu.grading.sandbox import (
     FIRST_UID,
     SLOTS,
     Bubblewrap,
+    EngineError,
     SandboxError,
     _as_user,
     folders_in_tmp,
@@ -295,9 +296,21 @@ def test_a_container_engine_stands_in(tmp_path: Path, monkeypatch):
     assert choose_engine() == "docker"
     assert ask(ProcessPerExercise("docker"), "def f(): return 3", call_seconds=60) == 3
     log = (tmp_path / "docker.log").read_text().splitlines()
-    assert log[0] == "info"
-    assert log[1].startswith("run --rm --interactive")
-    assert log[2].startswith("kill segedu-")
+    assert log[:2] == ["info", "image inspect debian:stable-slim"]
+    assert [line.split()[0] for line in log[2:]] == ["run", "kill"] * 2
+    assert log[2].startswith("run --rm --interactive")
+
+
+def test_starting_an_interpreter_costs_no_students_time():
+    box = ProcessPerExercise("unsafe", ["torch"])  # takes over a second
+    source = "import sys\ndef f(): return 'torch' in sys.modules"
+    assert ask(box, source, call_seconds=1.0, total_seconds=1.0)
+
+
+def test_an_interpreter_that_does_not_start_is_no_fault_of_a_students(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(EngineError, match="started no worker: it ended without a word"):
+        ask(ProcessPerExercise("unsafe"), "def f(): return 1")
 
 
 def test_the_container_has_the_same_walls():

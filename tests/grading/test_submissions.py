@@ -66,6 +66,19 @@ def test_flat_folder_and_names_of_canvas(tmp_path: Path):
     assert names(tmp_path) == ["ada", "alan", "doejane_123", "roe_LATE_77"]
 
 
+def test_folders_of_editors_and_systems_are_no_students(tmp_path: Path):
+    hand_in(tmp_path, "ada", NOTEBOOK)
+    hand_in(tmp_path, ".dotty", NOTEBOOK)  # an odd name, but there is something to grade
+    for name in (".vscode", ".idea", "__MACOSX", ".ipynb_checkpoints", ".cache"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "settings.json").write_text("{}")
+    for name in ("__MACOSX", ".ipynb_checkpoints"):
+        (tmp_path / name / "ada.ipynb").write_text(NOTEBOOK)
+    assert names(tmp_path) == [".dotty", "ada"]
+    members = {"ada.ipynb": NOTEBOOK, ".ipynb_checkpoints/ada-checkpoint.ipynb": NOTEBOOK}
+    assert names(make_zip(tmp_path / "x.zip", members)) == ["ada"]
+
+
 def test_a_folder_a_student_with_moodles_names(tmp_path: Path):
     folder = tmp_path / "Ada Lovelace_4711_assignsubmission_file_"
     folder.mkdir()
@@ -88,7 +101,7 @@ def test_a_folder_a_student_with_moodles_names(tmp_path: Path):
     ],
 )
 def test_zips_are_read_and_never_unpacked(tmp_path: Path, member, student):
-    path = make_zip(tmp_path / "in" / "x.zip" if False else tmp_path / "x.zip", {member: NOTEBOOK})
+    path = make_zip(tmp_path / "x.zip", {member: NOTEBOOK})
     before = sorted(tmp_path.rglob("*"))
     (found,) = find_submissions(path, tiny())
     assert (found.student, found.data.decode()) == (student, NOTEBOOK)
@@ -259,6 +272,19 @@ def test_of_two_copies_the_edited_one_counts():
         answers = read_answers(Submission("a", "", json.dumps(twice).encode()), tiny())
         assert answers.sources["area"] == RIGHT["area"]
         assert answers.report == ["Cell area is there 2 times; the last edited one counts."]
+
+
+def test_a_helper_in_a_cell_of_its_own_is_named():
+    answers = RIGHT | {"area": "def area(mask):\n    return int(total(np.asarray(mask)))"}
+    notebook = solved(answers)
+    helper = "import numpy as np\ndef total(mask): return mask.sum()\ndef other(): pass"
+    for source in (helper, "scratch = 3", "total("):
+        cell = {"cell_type": "code", "source": source, "metadata": {}}
+        notebook["cells"].insert(1, cell)
+    assert report(notebook) == (
+        "Cell area uses total, which a cell that was added defines; only the answers' own cells "
+        "are graded, so move it there."
+    )
 
 
 def test_a_source_too_long_is_not_graded():

@@ -1,8 +1,10 @@
 """A table of common pixels, all at once; returns a NumPy float32."""
 
 
-def undersegmentation_error(labels, truth):
+def undersegmentation_error(labels, truth, ignore=255):
     """The contingency table of the two maps."""
+    drawn = truth != ignore
+    labels, truth = labels[drawn], truth[drawn]
     _, s = np.unique(labels.ravel(), return_inverse=True)
     _, g = np.unique(truth.ravel(), return_inverse=True)
     table = np.zeros((s.max() + 1, g.max() + 1), np.int64)

@@ -3,8 +3,10 @@
 import torch
 
 
-def undersegmentation_error(labels, truth):
+def undersegmentation_error(labels, truth, ignore=255):
     """Common pixels as a product of one-hot matrices."""
+    drawn = truth != ignore
+    labels, truth = labels[drawn], truth[drawn]
     s = torch.unique(torch.as_tensor(labels).flatten(), return_inverse=True)[1]
     g = torch.unique(torch.as_tensor(truth).flatten(), return_inverse=True)[1]
     one_hot = torch.nn.functional.one_hot

@@ -1,7 +1,9 @@
 """You number the pairs of labels in the maps' own type: in uint8 that overflows, and different pairs become one."""
 
 
-def undersegmentation_error(labels, truth):
+def undersegmentation_error(labels, truth, ignore=255):
+    drawn = truth != ignore
+    labels, truth = labels[drawn], truth[drawn]
     pairs = labels * (truth.max() + 1) + truth
     error = 0
     for pair in np.unique(pairs):
