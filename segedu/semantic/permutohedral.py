@@ -37,9 +37,12 @@ def embed(features: Tensor) -> Tensor:
     """Place points in the hyperplane of sum 0 by a scaled rotation: (N, d) -> (N, d + 1)."""
     d = features.shape[1]
     scaled = features * features.new_tensor(embedding_scale(d))
-    # Coordinate j is the sum of the features from j on, minus j times the one before. (No cumsum:
-    # on CUDA its last bits vary from run to run.)
-    sums = torch.stack([scaled[:, j:].sum(dim=1) for j in range(d)], dim=1)  # (N, d)
+    # Coordinate j is the sum of the features from j on, minus j times the one before. Added one
+    # after the other: another order (CUDA's cumsum has any) rounds points on a border elsewhere.
+    columns = list(scaled.unbind(1))
+    for j in reversed(range(d - 1)):
+        columns[j] = columns[j] + columns[j + 1]
+    sums = torch.stack(columns, dim=1)  # (N, d): feature j and all after it
     after = torch.cat([sums, sums.new_zeros(len(sums), 1)], dim=1)  # (N, d + 1)
     before = torch.cat([sums.new_zeros(len(sums), 1), scaled], dim=1)
     return after - before * torch.arange(d + 1, device=features.device)

@@ -124,9 +124,9 @@ class Products(TorchDispatchMode):
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         name = func.overloadpacket.__name__
-        if name in ("mm", "mv", "bmm", "dot", "addmm", "addmv", "baddbmm", "cumsum"):
-            if args[0].is_floating_point() == (name == "cumsum"):
-                self.found.append(name)
+        judged = name in ("mm", "mv", "bmm", "dot", "addmm", "addmv", "baddbmm", "cumsum")
+        if judged and args[0].is_floating_point() == (name == "cumsum"):
+            self.found.append(name)
         return func(*args, **(kwargs or {}))
 
 
