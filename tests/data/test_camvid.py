@@ -66,7 +66,7 @@ def test_truncated_files_are_told_wherever_they_end(share: float, tmp_path: Path
     Image.fromarray(noise).save(path)
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(OSError, match="a.png is not a complete PNG"):
+    with pytest.raises(OSError, match=r"a\.png is not a complete PNG"):
         CamVid(tmp_path)[0]
 
 
