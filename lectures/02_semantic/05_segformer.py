@@ -441,8 +441,8 @@ figure_grid([thumbnail, drawn, photos],
             ["a photograph", "trained on drawn streets", "trained on CamVid"], width=12)  # fmt: skip
 
 # %% [markdown]
-# Neither has a class for it, so both are wrong everywhere; they differ in what they make up. Attention sees the whole image, and still
-# answers with the streets of its training.
+# Neither has a class for it. "Car" and "road" would be fair guesses for a motorcycle and a floor; the rest is made up, by each from the
+# streets of its own training. Attention sees the whole image, and still cannot say "something else".
 
 # %% [markdown]
 # ## Play
