@@ -28,6 +28,9 @@ app.add_typer(evaluate, name="evaluate")
 weights = typer.Typer(help="Trained weights: list, check, export.", no_args_is_help=True)
 app.add_typer(weights, name="weights")
 Folder = Annotated[Path | None, typer.Option(help="of checkpoints [the course's]")]
+Where = Annotated[
+    list[str] | None, typer.Argument(help="data.root=FOLDER, for data that are elsewhere")
+]
 
 
 @weights.command("list")
@@ -51,23 +54,23 @@ def list_weights() -> None:
 def export_weights(
     run: Annotated[Path, typer.Argument(help="folder of a finished run")],
     name: Annotated[str, typer.Argument(help="of the checkpoint")],
+    where: Where = None,
     folder: Folder = None,
 ) -> None:
     """Write a run's best weights in half precision, with a card, its score measured anew."""
-    from segedu.training.cards import make_card, read_run
+    from segedu.training.cards import data_of, make_card, read_run
     from segedu.training.checkpoints import TrainingError
     from segedu.weights.shipped import WeightsError, build, in_half_precision, write_shipped
 
     try:
         recipe, state, step = read_run(run)
         state = in_half_precision(state)
-        plain = recipe.to_dict()
-        classes = recipe.data(**recipe.data_args).classes
-        net = build(plain["model"], num_classes=len(classes), **recipe.model_args)
+        plain, splits = recipe.to_dict(), data_of(recipe, where or [])
+        net = build(plain["model"], num_classes=len(splits.classes), **recipe.model_args)
         net.load_state_dict(state)
-        card = make_card(name, recipe, net.eval(), step, run)
+        card = make_card(name, recipe, net.eval(), step, run, splits)
         path = write_shipped(name, state, card, folder)
-    except (TrainingError, WeightsError, ValueError) as error:
+    except (TrainingError, WeightsError, ValueError, OSError) as error:
         training.fail(str(error))
     typer.echo(f"{path}: {recipe.best} {card['scores'][recipe.best]} on {card['measured_on']}")
     if card["data_fingerprint"] != card["data_fingerprint_in_training"]:
@@ -77,11 +80,16 @@ def export_weights(
 @weights.command("check")
 def check_weights(
     name: Annotated[str, typer.Argument(help="of a checkpoint, as `list` shows")],
+    where: Where = None,
     folder: Folder = None,
     tolerance: Annotated[float, typer.Option(help="by which scores may differ")] = 0.005,
 ) -> None:
-    """Measure a checkpoint's scores again; ends with 0 when they are those on its card."""
-    from segedu.training.cards import measure
+    """Measure a checkpoint's scores again; ends with 0 when they are those on its card.
+
+    It ends with 1 when they differ, and with 2 when they cannot be measured.
+    """
+    from segedu.training.cards import data_of, measure
+    from segedu.training.checkpoints import TrainingError
     from segedu.training.recipe import Recipe
     from segedu.training.stream import fingerprint
     from segedu.weights.shipped import WeightsError, load_shipped, read_card
@@ -89,13 +97,13 @@ def check_weights(
     try:
         card = read_card(name, folder)
         recipe = Recipe.from_dict(card["recipe"])
-        splits = recipe.data(**recipe.data_args)
+        splits = data_of(recipe, where or [])
         if fingerprint(splits.test) != card["data_fingerprint"]:
             typer.echo(
                 f"the data are not those that {name} was measured on: train it anew", err=True
             )
         scores = measure(recipe, load_shipped(name, folder=folder), splits)
-    except (WeightsError, ValueError) as error:
+    except (TrainingError, WeightsError, ValueError, OSError) as error:
         training.fail(str(error))
     wrong = False
     for key, value in card["scores"].items():

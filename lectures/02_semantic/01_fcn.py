@@ -29,6 +29,7 @@ import torch
 from safetensors.torch import load_file
 from torch.nn import functional as F
 
+from segedu.data import load_photograph
 from segedu.data.cityscapes import CITYSCAPES_LABELS
 from segedu.data.scenes import SCENE_CLASSES, SceneDataset
 from segedu.drawing import figure_grid
@@ -38,7 +39,7 @@ from segedu.semantic.fcn import BilinearDeconvolution, bilinear_kernel, crop
 from segedu.semantic.metrics import ConfusionMatrix
 from segedu.semantic.predict import predict
 from segedu.training import LiveCurves, find_recipe, train
-from segedu.weights.shipped import load_shipped, read_card, shipped_names
+from segedu.weights.shipped import load_shipped, read_card
 from segedu.widgets import upsampling
 
 # %%
@@ -58,7 +59,7 @@ C = len(NAMES)
 # %%
 COLORS = np.zeros((256, 3), np.uint8)
 COLORS[:C] = [c.color for c in SCENE_CLASSES]
-held_out = SceneDataset(split="val", length=24, size=(192, 384))
+held_out = SceneDataset(split="test", length=24, size=(192, 384))
 
 
 def as_image(tensor):
@@ -299,7 +300,7 @@ with torch.inference_mode():
 print(shapes)
 
 # %% [markdown]
-# The full FCN-8s has 134 million parameters, most of them in fc6: $7 \cdot 7 \cdot 512 \cdot 4096$.
+# Most parameters of the full FCN-8s are in fc6: $7 \cdot 7 \cdot 512 \cdot 4096$ weights.
 
 # %%
 with torch.device("meta"):  # counts without memory
@@ -356,25 +357,41 @@ figure_grid([as_image(small[1][0]).repeat(3, 0).repeat(3, 1), *pictures],
 # %% [markdown]
 # ## What longer training gives, and where it fails
 #
-# The course ships a checkpoint trained longer on larger scenes. Its card says how, and its score is measured here again.
+# The course ships checkpoints of FCN-32s, FCN-16s and FCN-8s, trained longer on larger scenes: each from random weights and for the
+# same number of steps, whereas the paper begins each with the weights of the coarser one. Their cards say how; their scores are measured here again, on
+# test scenes that neither the weights nor the choice of the best checkpoint have seen.
+#
+# **Predict.** Where do the three differ most: in large areas, or in thin things?
+
 
 # %% tags=["nbval-ignore-output"]
 # Half-precision weights and convolutions round differently from machine to machine.
-shipped = "fcn8s-scenes" in shipped_names()
-model, judged = (load_shipped("fcn8s-scenes"), samples) if shipped else (mine, list(small))
-if shipped:
-    card = read_card("fcn8s-scenes")
-    print(
-        f"its card: {card['steps']} steps, mIoU {card['scores']['miou']:.3f} on {card['measured_on']}"
-    )
-else:
-    print("no checkpoint is there yet: this is the network of a minute ago")
-matrix = ConfusionMatrix(C)
-answers = [predict(model, as_image(image), "cpu") for image, _ in judged]
-for answer, (_, target) in zip(answers, judged, strict=True):
-    matrix.update(answer, target)
-scores = matrix.compute()
-print(f"mIoU {scores['miou']:.2f}, pixels right {scores['pixel_accuracy']:.2f}")
+def judge(network, pairs):
+    """Scores over all pairs, and the answers."""
+    matrix = ConfusionMatrix(C)
+    answers = [predict(network, as_image(image), "cpu") for image, _ in pairs]
+    for answer, (_, target) in zip(answers, pairs, strict=True):
+        matrix.update(answer, target)
+    return matrix.compute(), answers
+
+
+found = {}
+for stride in (32, 16, 8):
+    card, network = read_card(f"fcn{stride}s-scenes"), load_shipped(f"fcn{stride}s-scenes")
+    found[stride] = judge(network, samples)
+    here = found[stride][0]
+    print(f"FCN-{stride}s, {card['steps']} steps: mIoU {here['miou']:.2f} (its card, on",
+          f"{card['measured_on'].split()[0]} scenes: {card['scores']['miou']:.2f}),",
+          f"road {here['iou'][NAMES.index('road')]:.2f},",
+          f"traffic sign {here['iou'][NAMES.index('traffic sign')]:.2f}")  # fmt: skip
+
+# %% tags=["nbval-ignore-output"]
+# As above.
+figure_grid(
+    [as_image(samples[1][0]), *(COLORS[found[stride][1][1]] for stride in (32, 16, 8))],
+    ["scene", "FCN-32s", "FCN-16s", "FCN-8s"], columns=2, width=10,
+)  # fmt: skip
+model, (scores, answers) = network, found[8]
 figure, axis = plt.subplots(figsize=(9, 2.6), layout="constrained")
 for offset, values, name in ((-0.2, color_scores["iou"], "colour"), (0.2, scores["iou"], "FCN-8s")):
     axis.bar(np.arange(C) + offset, np.nan_to_num(values), 0.4, label=name)
@@ -386,13 +403,13 @@ plt.show()
 # %% tags=["nbval-ignore-output"]
 # The worst three of the held-out scenes.
 errors = []
-for answer, (_, target) in zip(answers, judged, strict=True):
+for answer, (_, target) in zip(answers, samples, strict=True):
     true = target.numpy()
     errors.append((answer != true)[true != 255].mean())
 worst = np.argsort(errors)[::-1][:3]
 figure_grid(
-    [as_image(judged[k][0]) for k in worst] + [COLORS[answers[k]] for k in worst]
-    + [COLORS[judged[k][1].numpy()] for k in worst],
+    [as_image(samples[k][0]) for k in worst] + [COLORS[answers[k]] for k in worst]
+    + [COLORS[samples[k][1].numpy()] for k in worst],
     ["worst scenes", "", "", "FCN-8s", "", "", "truth", "", ""], columns=3, width=12,
 )  # fmt: skip
 
@@ -406,6 +423,31 @@ figure_grid(
 #    of its neighbour's label.
 #
 # 1 and 2 are for the decoders of the next notebook, 3 for larger context and the CRF of the one after.
+
+# %% [markdown]
+# ### A photograph
+#
+# The checkpoint has seen drawn streets, nothing else.
+#
+# **Predict.** A rocket before its launch: sky, towers, lamps. What will it find, and what will it invent?
+
+# %% tags=["nbval-ignore-output"]
+# As above.
+photograph = to_tensor(load_photograph("rocket").image)[None]
+thumbnail = as_image(F.avg_pool2d(photograph, photograph.shape[2] // 192)[0])
+said_here = predict(model, thumbnail, "cpu")
+shares = np.bincount(said_here.ravel(), minlength=C) / said_here.size
+print(", ".join(f"{NAMES[k]} {shares[k]:.0%}" for k in np.argsort(-shares)[:5]))
+figure_grid(
+    [thumbnail, COLORS[said_here]],
+    ["a photograph", "FCN-8s, trained on drawn streets"],
+    columns=2,
+    width=10,
+)
+
+# %% [markdown]
+# It knows no rocket and cannot say so: every pixel *must* get one of the classes of its training. Nor has it seen film grain, a real sky, or
+# this kind of light. What a network has not seen in training is the first suspect when it fails; more layers do not help.
 
 # %% [markdown]
 # ## Play
@@ -511,6 +553,18 @@ print("RGB", [f"{v:.2f}" for v in pixel.flatten().tolist()],
 #
 # **Next:** [decoders that remember](02_encoder_decoders.ipynb). **Assignment:** `assignments/02_semantic`, the
 # exercises on mIoU and the bilinear kernel.
+
+# %% [markdown]
+# For those online: FCN on ResNet-50, torchvision's weights for VOC's classes, 135 MB (set `ONLINE` to `True`; nothing else in this notebook downloads).
+
+# %%
+ONLINE = False
+if ONLINE:
+    from segedu.weights import load
+
+    official = load("fcn-r50-voc")
+    labels = predict(official, load_photograph("astronaut").image, "cpu")
+    print("share of class 15, person:", f"{(labels == 15).mean():.0%}")
 
 # %%
 print(f"All cells took {time.perf_counter() - start:.0f} s here.")

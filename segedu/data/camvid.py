@@ -67,8 +67,9 @@ class CamVid:
         split: "train", "val" or "test".
 
     Raises:
-        FileNotFoundError: no such folder; the message says where the data comes from.
-        ValueError: a photograph has no labels.
+        FileNotFoundError: no such folder, or a photograph has no labels; the message says where the
+            data comes from.
+        OSError: when an item is read: its files are damaged, or do not belong together.
     """
 
     def __init__(self, root: str | Path, split: str = "val") -> None:
@@ -81,7 +82,7 @@ class CamVid:
         self.names = sorted(path.stem for path in (self.root / split).glob("*.png"))
         known = {path.stem for path in (self.root / f"{split}annot").glob("*.png")}
         if without := sorted(set(self.names) - known):
-            raise ValueError(
+            raise FileNotFoundError(
                 f"{len(without)} photographs have no file in {split}annot, the first {without[0]}"
             )
 
@@ -93,9 +94,9 @@ class CamVid:
         image = _read(self.root / self.split / f"{name}.png", "RGB")
         labels = _read(self.root / f"{self.split}annot" / f"{name}.png", "L")
         if image.shape[:2] != labels.shape:
-            raise ValueError(f"{name}: photograph {image.shape[:2]}, labels {labels.shape}")
+            raise OSError(f"{name}: photograph {image.shape[:2]}, labels {labels.shape}")
         if labels.max() > VOID:
-            raise ValueError(
+            raise OSError(
                 f"{name}: labels must be 0 … {VOID}, got {labels.max()}; coloured annotations of "
                 "the original CamVid are another layout"
             )
@@ -111,5 +112,5 @@ def _read(path: Path, mode: str) -> NDArray[np.uint8]:
             # Labels may come as a palette; its indices are the labels.
             keep = mode == "L" and image.mode == "P"
             return np.array(image if keep else image.convert(mode), dtype=np.uint8)
-    except (UnidentifiedImageError, OSError) as error:
-        raise ValueError(f"{path} is not a complete PNG ({error}); fetch it again") from error
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:  # PIL: a broken chunk
+        raise OSError(f"{path} is not a complete PNG ({error}); fetch it again") from error

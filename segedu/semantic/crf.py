@@ -185,9 +185,17 @@ def dense_crf(
 ) -> NDArray[np.float32]:
     """Refine a network's probabilities with the image: marginals (C, H, W) float32.
 
-    On the CPU one thread and Numba's kernels do the work, on CUDA the steps themselves. "auto"
-    computes exactly where that costs milliseconds, up to 2048 pixels, and takes the lattice, as
-    pydensecrf does, for larger images. Other arguments are those of `dense_crf_steps`.
+    On the CPU one thread and Numba's kernels do the work, on CUDA the steps themselves. Other
+    arguments are those of `dense_crf_steps`.
+
+    Args:
+        method: "exact" computes all pairs of pixels. "lattice" approximates, as pydensecrf does: a
+            message is off by 1 to 3 % on average, and where two labels are nearly even mean field
+            enlarges that. On photographs of 40 x 40 pixels with the default parameters marginals
+            are off by 0.002 to 0.034 on average, by up to 0.83 in single pixels, and 94 to 99.8 %
+            of the labels are the exact ones; pydensecrf's lattice gives the same figures, and the
+            same marginals as this one. "auto" is exact up to 2048 pixels, where that costs
+            milliseconds, and takes the lattice for all larger images.
     """
     parameters = parameters or CRFParameters()
     device = auto_device(device)

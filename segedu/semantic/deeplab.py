@@ -142,6 +142,7 @@ class DeepLabV2(nn.Module):
 
     def _at(self, images: Tensor, scale: float, size: torch.Size) -> Tensor:
         """Scores of the images at another size, brought to `size`."""
+        scale = max(scale, 1 / min(images.shape[-2:]))  # a pixel must be left
         resized = nn.functional.interpolate(
             images, scale_factor=scale, mode="bilinear", align_corners=False
         )

@@ -100,7 +100,11 @@ def hrnet_w48(num_classes: int, **options: Any) -> HRNetSegmentation:
 
 
 def from_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Convert the authors' segmentation network (`conv1.weight` … `last_layer.3.bias`)."""
+    """Convert the authors' segmentation network (`conv1.weight` … `last_layer.3.bias`).
+
+    Their files hold it as `model.…`, beside their loss.
+    """
+    state = {k.removeprefix("model."): v for k, v in state.items() if not k.startswith("loss.")}
     found = {f"backbone.{k}": v for k, v in hrnet.from_official(state).items()}
     for key, value in state.items():
         if key.startswith("last_layer."):

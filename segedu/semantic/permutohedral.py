@@ -37,8 +37,12 @@ def embed(features: Tensor) -> Tensor:
     """Place points in the hyperplane of sum 0 by a scaled rotation: (N, d) -> (N, d + 1)."""
     d = features.shape[1]
     scaled = features * features.new_tensor(embedding_scale(d))
-    # Coordinate j is the sum of the features from j on, minus j times the one before.
-    sums = scaled.flip(1).cumsum(1).flip(1)  # (N, d): feature j and all after it
+    # Coordinate j is the sum of the features from j on, minus j times the one before. Added one
+    # after the other: another order (CUDA's cumsum has any) rounds points on a border elsewhere.
+    columns = list(scaled.unbind(1))
+    for j in reversed(range(d - 1)):
+        columns[j] = columns[j] + columns[j + 1]
+    sums = torch.stack(columns, dim=1)  # (N, d): feature j and all after it
     after = torch.cat([sums, sums.new_zeros(len(sums), 1)], dim=1)  # (N, d + 1)
     before = torch.cat([sums.new_zeros(len(sums), 1), scaled], dim=1)
     return after - before * torch.arange(d + 1, device=features.device)
@@ -116,7 +120,8 @@ class Lattice:
         nearest, rank, self.weights = enclosing_simplex(embed(features))
         keys = []
         for k in range(d + 1):  # the remainder-k vertex: k up, or where rank is low k - d - 1
-            keys.append((nearest + k - (d + 1) * (rank > d - k)) @ strides)
+            corner = nearest + k - (d + 1) * (rank > d - k)  # (N, d + 1)
+            keys.append((corner * strides).sum(dim=1))  # CUDA has no matrix product of integers
         found, inverse = torch.stack(keys, dim=1).unique(return_inverse=True)  # (M,), (N, d + 1)
         self.vertices = inverse
         self.neighbors = self._neighbors(found, strides)
@@ -135,7 +140,11 @@ class Lattice:
         m = self.neighbors.shape[1]
         lattice = values.new_zeros(m + 1, values.shape[1])
         for k in range(self.vertices.shape[1]):
-            lattice.index_add_(0, self.vertices[:, k], values * self.weights[:, k, None])
+            where, what = self.vertices[:, k], values * self.weights[:, k, None]
+            if values.is_cuda:  # sorts by vertex: index_add_ would add in any order there
+                lattice.index_put_((where,), what, accumulate=True)
+            else:  # one after the other: index_put_ may add in any order here
+                lattice.index_add_(0, where, what)
         return lattice
 
     def blur(self, lattice: Tensor) -> Tensor:

@@ -73,8 +73,18 @@ def train(
                 if stop:
                     raise KeyboardInterrupt(f"stopped after step {run.step}; its state is written")
     except OSError as error:  # an image that cannot be read, a full disk
-        raise TrainingError(f"in step {run.step + 1}: {error}; {run.advice()}") from error
+        # Its traceback would keep the loader's workers alive, as long as somebody holds the error.
+        cause = error.with_traceback(None)
+        raise TrainingError(f"in step {run.step + 1}: {plain(error)}; {run.advice()}") from cause
     return run.finish()
+
+
+def plain(error: OSError) -> str:
+    """What an error says; of one from a worker of the loader without that worker's traceback."""
+    text = str(error)
+    if "\nOriginal Traceback" not in text:
+        return text
+    return text.rstrip().rsplit("\n", 1)[-1].partition(": ")[2]
 
 
 def batches_of(run: Run, workers: int) -> Any:

@@ -9,6 +9,7 @@ every batch.
 from __future__ import annotations
 
 import hashlib
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -71,6 +72,11 @@ class Positions(Sampler[int]):
         return max(0, self.steps - self.start) * self.share
 
 
+def ignore_ctrl_c(worker: int) -> None:
+    """For a worker: Ctrl-C reaches it too, but its main process decides when it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def batches(
     dataset: Dataset[Any],
     *,
@@ -102,6 +108,7 @@ def batches(
         sampler=Positions(start, steps, batch, process, processes),
         num_workers=workers,
         pin_memory=pin_memory,
+        worker_init_fn=ignore_ctrl_c,
         generator=torch.Generator(),  # the loader's own draws stay out of the global generator
     )
 

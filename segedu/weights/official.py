@@ -1,6 +1,6 @@
 """Official files by name: fetched once, checked, converted, loaded.
 
-    model = load("deeplab-v3-r50-coco")
+    model = load("deeplab-v3-r50-voc")
 
 A file is downloaded to the cache (`SEGEDU_CACHE`, else the user's cache folder) and checked against
 its published SHA-256, or the beginning of it where file names state that (torchvision's

@@ -121,6 +121,21 @@ def _torchvision(
     )
 
 
+def _hrnet_imagenet(width: int, tag: str, megabytes: float) -> Official:
+    hub = f"hrnet_w{width}.{tag}"
+    return Official(
+        name=f"hrnet-w{width}-imagenet",
+        about=f"HRNet-W{width}, the backbone alone, timm's, trained on ImageNet",
+        url=f"https://huggingface.co/timm/{hub}/resolve/main/model.safetensors",
+        file=f"{hub}.safetensors",
+        megabytes=megabytes,
+        licence="MIT",
+        model="segedu.backbones.hrnet:HRNet",
+        model_args={"width": width, "mode": "nearest"},
+        converter="segedu.backbones.hrnet:from_official",
+    )
+
+
 def _deeplab_v2(data: str, classes: int, steps: int) -> Official:
     file = f"deeplabv2_resnet101_msc-{data}-{steps}.pth"
     return Official(
@@ -179,6 +194,10 @@ ENTRIES: list[Official] = [
         "fcn_resnet", "fcn_resnet50",
     ),
     _torchvision(
+        "fcn-r101-voc", "FCN, ResNet-101", "fcn_resnet101_coco-7ecb50ca.pth", 208,
+        "fcn_resnet", "FCNResNet", depth=101,
+    ),
+    _torchvision(
         "deeplab-v3-r50-voc", "DeepLab v3, ResNet-50", "deeplabv3_resnet50_coco-cd0a2569.pth",
         161, "deeplab_v3", "deeplab_v3", depth=50, **_V3,
     ),
@@ -190,6 +209,21 @@ ENTRIES: list[Official] = [
     _deeplab_v2("cocostuff164k", 182, 100000),
     _unet("0.5"),
     _unet("1.0"),
+    Official(
+        name="hrnet-w48-cityscapes",
+        about="HRNetV2-W48, Cityscapes' 19 classes, the authors', without OCR",
+        url="https://github.com/hsfzxjy/models.storage/releases/download/HRNet-OCR/"
+        "hrnet_cs_8090_torch11.pth",
+        file="hrnet_cs_8090_torch11.pth",
+        megabytes=263,
+        licence="MIT",
+        model="segedu.semantic.hrnet:hrnet_w48",
+        model_args={"num_classes": 19, "align_corners": True},  # as the authors' page says
+        converter="segedu.semantic.hrnet:from_official",
+    ),
+    _hrnet_imagenet(18, "ms_aug_in1k", 85),
+    _hrnet_imagenet(32, "ms_in1k", 165),
+    _hrnet_imagenet(48, "ms_in1k", 310),
     _hourglass(2, 34),
     _hourglass(8, 131),
     *(_segformer(b, "ade", 640 if b == "b5" else 512, 150, mb) for b, mb in _MEGABYTES.items()),

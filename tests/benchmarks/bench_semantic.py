@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tests.benchmarks.timing import interleaved_times, report, speedup
 from tests.parity import ports, test_deeplab, test_deeplab_v3, test_hrnet
@@ -34,6 +34,7 @@ PAIRS: dict[str, Callable[[], tuple[nn.Module, nn.Module]]] = {
     "U-Net": ports.unet_same_pair,
     "hourglass, 2 stacks": lambda: ports.hourglass_pair(2),
     "hourglass, 8 stacks": lambda: ports.hourglass_pair(8),
+    "DeepLab v1": ports.large_fov_pair,
     "DeepLab v2 R101": test_deeplab.enlarged_pair,
     "DeepLab v3 R50": lambda: test_deeplab_v3.torchvision_pair(50),
     "DeepLab v3 R101": lambda: test_deeplab_v3.torchvision_pair(101),
@@ -76,6 +77,12 @@ def on_cpu(names: Iterable[str], rounds: int) -> tuple[list[dict[str, Any]], dic
     return rows, ratios
 
 
+def assert_alike(name: str, ours: Tensor, theirs: Tensor) -> None:
+    """Loosely, for bfloat16, which keeps three digits: a typical difference is small."""
+    difference = (ours - theirs).abs().median() / theirs.std()
+    assert float(difference) <= 0.1, f"{name} says something else: {float(difference):.2f} sd"
+
+
 def on_cuda(names: Iterable[str], rounds: int) -> tuple[list[dict[str, Any]], dict[str, float]]:
     """Ours compiled against the reference eager, both in bfloat16."""
     images = random_images(8, 3, 1024, 1024).cuda().bfloat16()
@@ -85,6 +92,8 @@ def on_cuda(names: Iterable[str], rounds: int) -> tuple[list[dict[str, Any]], di
             ours, theirs = (m.cuda().bfloat16() for m in PAIRS[name]())
         except ModuleNotFoundError:
             continue
+        with torch.inference_mode():  # before it is compiled: seconds, and the same arithmetic
+            assert_alike(name, ours(images[:1]).float(), theirs(images[:1]).float())
         ours = torch.compile(ours.to(memory_format=torch.channels_last))
 
         def run(model: nn.Module) -> None:

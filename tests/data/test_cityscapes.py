@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from segedu.data.cityscapes import (
-    BY_ID,
     BY_TRAIN_ID,
     CITYSCAPES_LABELS,
     TRAIN_CLASS_NAMES,
@@ -26,6 +25,16 @@ OFFICIAL_ORDER = [
     "vegetation", "terrain", "sky", "person", "rider", "car", "truck", "bus", "train",
     "motorcycle", "bicycle",
 ]  # fmt: skip
+# cityscapesScripts, helpers/labels.py: ids 0 … 33, then the licence plate, -1.
+OFFICIAL_COLORS = [
+    (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0), (0, 0, 0), (111, 74, 0), (81, 0, 81),
+    (128, 64, 128), (244, 35, 232), (250, 170, 160), (230, 150, 140), (70, 70, 70),
+    (102, 102, 156), (190, 153, 153), (180, 165, 180), (150, 100, 100), (150, 120, 90),
+    (153, 153, 153), (153, 153, 153), (250, 170, 30), (220, 220, 0), (107, 142, 35),
+    (152, 251, 152), (70, 130, 180), (220, 20, 60), (255, 0, 0), (0, 0, 142), (0, 0, 70),
+    (0, 60, 100), (0, 0, 90), (0, 0, 110), (0, 80, 100), (0, 0, 230), (119, 11, 32),
+    (0, 0, 142),
+]  # fmt: skip
 
 
 def test_table_is_the_official_one() -> None:
@@ -40,8 +49,8 @@ def test_table_is_the_official_one() -> None:
     assert countable == {"person", "rider"} | vehicles
     assert sum(label.ignore_in_eval for label in CITYSCAPES_LABELS) == 16
     assert len({label.category for label in CITYSCAPES_LABELS}) == 8
-    assert BY_ID[26].color == (0, 0, 142)
-    assert TRAIN_PALETTE[0].tolist() == [128, 64, 128]
+    assert [label.color for label in CITYSCAPES_LABELS] == OFFICIAL_COLORS
+    assert TRAIN_PALETTE.tolist() == [list(BY_TRAIN_ID[i].color) for i in range(19)]
 
 
 def test_ids_and_train_ids_map_both_ways() -> None:

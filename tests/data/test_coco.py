@@ -4,12 +4,14 @@ import contextlib
 import copy
 import io
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
@@ -129,6 +131,57 @@ def test_panoptic_comes_back_as_written(root: Path, scenes: list[Scene]) -> None
             assert mask[y + h - 1, x : x + w].any()
             assert found["isthing"] == wanted["isthing"]
             assert found["iscrowd"] == 0
+
+
+def coded_ids(path: Path) -> Any:
+    """Segment ids of a panoptic PNG, by PIL alone: R + 256 G + 65536 B."""
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB")).astype(np.int64) @ [1, 256, 65536]
+
+
+def panoptic_quality(truth: Path, predicted: Path) -> dict[int, float]:
+    """PQ of each category as Kirillov et al. define it, from files and nothing of the library's."""
+    counts: dict[int, list[float]] = {}  # category: sum of IoUs, segments of truth and prediction
+    pairs = [json.loads(path.read_text())["annotations"] for path in (truth, predicted)]
+    for true, said in zip(*pairs, strict=True):
+        t = coded_ids(truth.with_suffix("") / true["file_name"])
+        p = coded_ids(predicted.with_suffix("") / said["file_name"])
+        for info in (*true["segments_info"], *said["segments_info"]):
+            counts.setdefault(info["category_id"], [0.0, 0])[1] += 1
+        for a in true["segments_info"]:
+            for b in said["segments_info"]:
+                if a["category_id"] == b["category_id"]:
+                    inside, known = p == b["id"], t > 0
+                    union = ((t == a["id"]) | inside) & known
+                    iou = ((t == a["id"]) & inside).sum() / max(1, union.sum())
+                    if iou > 0.5:
+                        counts[a["category_id"]][0] += float(iou)
+    return {k: ious / (n / 2) for k, (ious, n) in counts.items()}  # TP + FP / 2 + FN / 2 = n / 2
+
+
+def test_panoptic_files_give_the_quality_they_should(root: Path, tmp_path: Path) -> None:
+    truth = root / "annotations" / "panoptic_val.json"
+    assert set(panoptic_quality(truth, truth).values()) == {1.0}
+    content = json.loads(truth.read_text())
+    shutil.copytree(truth.with_suffix(""), tmp_path / "panoptic_val")
+    infos = content["annotations"][0]["segments_info"]
+    gone = next(info for info in infos if info["area"] > 50)
+    infos.remove(gone)  # one segment is not found: its pixels are no segment's
+    path = tmp_path / "panoptic_val" / content["annotations"][0]["file_name"]
+    with Image.open(path) as picture:
+        rgb = np.array(picture.convert("RGB"))
+    rgb[coded_ids(path) == gone["id"]] = 0
+    Image.fromarray(rgb).save(path)
+    (tmp_path / "panoptic_val.json").write_text(json.dumps(content))
+    found = panoptic_quality(truth, tmp_path / "panoptic_val.json")
+    category = gone["category_id"]
+    n = sum(
+        info["category_id"] == category
+        for a in json.loads(truth.read_text())["annotations"]
+        for info in a["segments_info"]
+    )
+    assert found.pop(category) == pytest.approx((n - 1) / (n - 0.5))
+    assert set(found.values()) == {1.0}
 
 
 def test_ids_are_coded_as_panopticapi_does() -> None:

@@ -13,6 +13,7 @@ import nbformat
 import numpy as np
 import pytest
 
+from segedu.weights import read_card, shipped_names
 from tests.notebooks import build, figures
 from tests.requirements_of_machine import REPOSITORY
 
@@ -37,8 +38,23 @@ def test_there_are_lectures():
     assert {path.parent.name for path in LECTURES} >= {
         "00_welcome",
         "01_superpixels",
+        "02_semantic",
         "03_interactive",
     }
+
+
+def test_the_table_of_semantic_methods_has_every_checkpoint():
+    (source,) = (path for path in LECTURES if path.stem == "05_segformer")
+    shown = "".join(
+        output.get("text", "")
+        for cell in read(source).cells
+        if cell.cell_type == "code"
+        for output in cell.outputs
+    )
+    names = [n for n in shipped_names() if n.endswith(("-scenes", "-camvid"))]
+    names = [n for n in names if "miou" in read_card(n)["scores"]]
+    assert len(names) >= 16
+    assert [name for name in names if f"{name} " not in shown] == []
 
 
 @by_lecture

@@ -1,4 +1,4 @@
-"""The encoder-decoders' references: PyTorch ports built with random weights, ours beside them.
+"""References of encoder-decoders and of DeepLab v1: PyTorch ports with random weights, ours beside.
 
 Each function gives (ours, theirs), both in eval mode with the same weights; tests compare their
 outputs, `tests.benchmarks.bench_semantic` their times. The checkouts lie in `SEGEDU_REFERENCES`.
@@ -15,7 +15,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from segedu.semantic import deconvnet, fcn, hourglass, segnet
+from segedu.semantic import deconvnet, deeplab, fcn, hourglass, segnet
 from segedu.semantic.unet import from_jvanvugt, from_milesial, unet
 from tests.parity.helpers import randomize, reference
 
@@ -171,3 +171,50 @@ def on_meta(builder: type[nn.Module] | object, *args: object, **options: object)
     """A model without memory, for counts and manifests."""
     with torch.device("meta"):
         return builder(*args, **options)  # type: ignore[operator]
+
+
+class LargeFOV(nn.Sequential):
+    """DeepLab-LargeFOV on VGG-16, written from the paper's table of layers, layer after layer.
+
+    No checkout has it in PyTorch; nothing of the library is used. Scores, enlarged as Caffe's
+    Interp layer does. Names are Caffe's.
+    """
+
+    def __init__(self, num_classes: int = 21) -> None:
+        layers: dict[str, nn.Module] = {}
+        stages = ((1, 2, 64), (2, 2, 128), (3, 3, 256), (4, 3, 512), (5, 3, 512))
+        before = 3
+        for s, convolutions, channels in stages:
+            rate = 2 if s == 5 else 1
+            for k in range(1, convolutions + 1):
+                layers[f"conv{s}_{k}"] = nn.Conv2d(
+                    before, channels, 3, stride=1, padding=rate, dilation=rate
+                )
+                layers[f"relu{s}_{k}"] = nn.ReLU()
+                before = channels
+            layers[f"pool{s}"] = nn.MaxPool2d(3, 2 if s <= 3 else 1, padding=1, ceil_mode=True)
+        layers["pool5a"] = nn.AvgPool2d(3, stride=1, padding=1)
+        layers["fc6"] = nn.Conv2d(512, 1024, 3, padding=12, dilation=12)
+        layers["relu6"] = nn.ReLU()
+        layers["drop6"] = nn.Dropout(0.5)
+        layers["fc7"] = nn.Conv2d(1024, 1024, 1)
+        layers["relu7"] = nn.ReLU()
+        layers["drop7"] = nn.Dropout(0.5)
+        layers["fc8_voc12"] = nn.Conv2d(1024, num_classes, 1)
+        super().__init__()
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+
+    def forward(self, images: Tensor) -> Tensor:
+        size = images.shape[-2:]
+        return nn.functional.interpolate(
+            super().forward(images), size=size, mode="bilinear", align_corners=True
+        )
+
+
+def large_fov_pair(num_classes: int = 21) -> Pair:
+    """DeepLab v1 against `LargeFOV` above."""
+    theirs = randomize(LargeFOV(num_classes))
+    ours = deeplab.deeplab_v1(num_classes).eval()
+    ours.load_state_dict(deeplab.from_official_v1(theirs.state_dict()), strict=True)
+    return ours, theirs

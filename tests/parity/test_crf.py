@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from segedu.data.photographs import load_photograph
 from segedu.semantic import CRFParameters, dense_crf
 from tests.requirements_of_machine import SHARED_DATA, needs_shared_data
-from tests.semantic.test_crf import unsure
+from tests.semantic.test_crf import photograph, unsure
 
 PARAMETERS = (
     CRFParameters(),
@@ -43,6 +43,20 @@ def pydensecrf(
         compat=t.weight_appearance,
     )  # fmt: skip
     return np.array(crf.inference(iterations)).reshape(p.shape)
+
+
+@pytest.mark.parametrize("name", ["coffee", "astronaut", "chelsea"])
+@pytest.mark.parametrize("labels", [2, 5])
+@pytest.mark.parametrize("parameters", PARAMETERS)
+def test_both_lattices_are_equally_far_from_brute_force(name, labels, parameters):
+    image = photograph(name)  # 40 x 40
+    p = unsure(image, labels)
+    theirs = pydensecrf(image, p, parameters)
+    exact = dense_crf(image, p, parameters=parameters, method="exact", device="cpu")
+    ours = dense_crf(image, p, parameters=parameters, method="lattice", device="cpu")
+    far = [float(np.abs(q - exact).mean()) for q in (ours, theirs)]
+    assert far[0] == pytest.approx(far[1], abs=1e-3) and far[0] > 1e-3
+    assert np.abs(ours - theirs).mean() <= 1e-4
 
 
 def assert_agrees(image, labels, parameters):

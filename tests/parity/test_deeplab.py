@@ -1,4 +1,4 @@
-"""DeepLab v2 against a PyTorch port of the authors' Caffe network; v1 by its layers and size."""
+"""DeepLab v1 and v2 against PyTorch ports of the authors' Caffe networks."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.parity.helpers import (
     randomize,
     reference,
 )
+from tests.parity.ports import large_fov_pair
 from tests.requirements_of_machine import needs_references
 
 
@@ -59,7 +60,14 @@ def test_converter_takes_the_names_of_the_port():
     with torch.device("meta"):
         ours = deeplab_v2(21)
     assert_converts("deeplab_v2_resnet101", from_port, ours)
-    assert round(count_parameters(ours) / 1e6, 2) == 44.05
+    assert count_parameters(ours) == 44_048_532
+
+
+@pytest.mark.parametrize("size", [(97, 129), (80, 61)])
+def test_v1_agrees_with_the_papers_layers(size):
+    ours, theirs = large_fov_pair()
+    assert count_parameters(ours) == count_parameters(theirs)
+    assert_same(ours, theirs, random_images(1, 3, *size))
 
 
 def test_v1_has_the_published_size_and_takes_the_authors_layers():

@@ -7,6 +7,8 @@ import torch
 from torch import nn
 
 from segedu.semantic.deeplab import deeplab_v1, deeplab_v2
+from tests.parity.helpers import random_images
+from tests.semantic.networks import assert_exports
 
 SMALL = {"blocks": (1, 1, 1, 1), "width": 8}
 
@@ -26,6 +28,25 @@ def test_logits_have_the_images_size_and_gradients_reach_every_weight(build, siz
     assert logits.shape == (2, 5, *size)
     logits.square().mean().backward()
     assert not [n for n, p in net.named_parameters() if not p.grad.abs().sum() > 0]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 40), (3, 2)])
+def test_tiny_images_at_several_scales(size):
+    net = deeplab_v2(5, **SMALL, scales=(0.5, 0.75)).eval()
+    logits = net(torch.randn(1, 3, *size))
+    assert logits.shape == (1, 5, *size) and logits.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: deeplab_v1(3, width=0.05, batch_norm=True),
+        lambda: deeplab_v2(3, **SMALL),
+        lambda: deeplab_v2(3, **SMALL, scales=(0.5, 0.75)),
+    ],
+)
+def test_exports(build):
+    assert_exports(build(), random_images(1, 3, 40, 56))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from torch import nn
 from segedu.backbones.resnet import ResNet
 from segedu.semantic.deeplab_v3 import ASPP, deeplab_v3
 from segedu.semantic.deeplab_v3_plus import deeplab_v3_plus
+from tests.parity.helpers import random_images
+from tests.semantic.networks import assert_exports
 
 SMALL = {"depth": (1, 1, 1, 1), "width": 8, "channels": 16, "multi_grid": None}
 
@@ -121,3 +123,14 @@ def test_the_image_mean_cannot_be_trained_on_one_image():
 def test_wrong_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         deeplab_v3(3, **options)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: deeplab_v3(3, depth=(1, 1, 1, 1), width=8, channels=16, multi_grid=None),
+        lambda: deeplab_v3_plus(3, depth=(1, 1, 1, 1), width=8, channels=16, low_channels=8),
+    ],
+)
+def test_exports(build):
+    assert_exports(build(), random_images(1, 3, 40, 56))

@@ -8,6 +8,8 @@ from torch import nn
 
 from segedu.backbones.hrnet import Exchange, HRNet
 from segedu.semantic.hrnet import hrnet_w18
+from tests.parity.helpers import random_images
+from tests.semantic.networks import assert_exports
 
 SMALL = {"width": 4, "blocks": 1, "modules": (1, 1, 1), "stem_width": 8}
 
@@ -68,3 +70,8 @@ def test_intermediates_are_what_forward_uses():
         torch.testing.assert_close(found["logits"], net(images))
     assert {f"stage4_branch{r}" for r in range(4)} <= found.keys()
     assert found["score"].shape == (1, 4, 12, 16)
+
+
+def test_exports():
+    net = hrnet_w18(3, width=8, blocks=1, modules=(1, 1, 1), stem_width=16)
+    assert_exports(net, random_images(1, 3, 64, 96))

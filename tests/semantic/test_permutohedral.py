@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from segedu.semantic import crf_kernels as kernels
 from segedu.semantic.permutohedral import (
@@ -112,6 +113,33 @@ def test_numba_finds_the_same_simplices(d):
     order = np.append(np.argsort(keys), len(keys))  # the readable version numbers by key
     where = np.argsort(order)
     np.testing.assert_array_equal(where[neighbors[:, order[:-1]]], lattice.neighbors.numpy())
+
+
+class Products(TorchDispatchMode):
+    """Notes what CUDA lacks or does in any order: products of integers, running sums of floats."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name = func.overloadpacket.__name__
+        judged = name in ("mm", "mv", "bmm", "dot", "addmm", "addmv", "baddbmm", "cumsum")
+        if judged and args[0].is_floating_point() == (name == "cumsum"):
+            self.found.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+def test_operations_are_such_as_cuda_has():
+    """Machines without a GPU can test as much: CUDA has no matrix product of integers."""
+    with Products() as products:
+        points(3, 3).cumsum(1)
+        torch.ones(3, 3, dtype=torch.int64) @ torch.ones(3, dtype=torch.int64)
+    assert products.found == ["cumsum", "mv"]
+    features, values = points(50, 5), points(50, 2)
+    with Products() as products:
+        Lattice(features).filter(values)
+    assert products.found == []
 
 
 def test_features_too_far_apart():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import re
 import resource
 import shutil
 import signal
@@ -15,11 +17,13 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from segedu.losses import cross_entropy
 from segedu.training import Progress, Recipe, TrainingError, read_log, train
 from segedu.training.checkpoints import checkpoints, load_newest, save, write_atomically
+from segedu.training.recipes.semantic import camvid
 from tests.requirements_of_machine import needs_cuda
 from tests.training.toy import TOY, Rectangles, rectangles
 
@@ -139,11 +143,82 @@ def fragile(n: int = 50) -> Any:
 def test_a_missing_image_is_named(workers: int, tmp_path: Path, whole: bytes) -> None:
     recipe = dataclasses.replace(TOY, data=fragile)
     Fragile.broken = True
-    with pytest.raises(TrainingError, match=r"(?s)in step \d+: .*leftImg8bit/a.png"):
+    with pytest.raises(TrainingError, match=r"^in step \d+: .*leftImg8bit/a.png") as caught:
         train(recipe, tmp_path, device="cpu", workers=workers)
+    assert "\n" not in str(caught.value)  # and no worker's traceback
     Fragile.broken = False
     train(recipe, tmp_path, device="cpu", workers=workers)
     assert final(tmp_path) == whole
+
+
+def write_photographs(root: Path, n: int) -> None:
+    """A small CamVid, of one grey."""
+    for split in ("train", "val"):
+        (root / split).mkdir(parents=True)
+        (root / f"{split}annot").mkdir()
+        for i in range(n):
+            Image.new("RGB", (48, 36), (99, 99, 99)).save(root / split / f"{i}.png")
+            Image.new("L", (48, 36), i % 11).save(root / f"{split}annot" / f"{i}.png")
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_damaged_photograph_is_named(workers: int, tmp_path: Path) -> None:
+    root = tmp_path / "camvid"
+    write_photographs(root, 4)
+    recipe = dataclasses.replace(
+        TOY, data=camvid, steps=8,
+        data_args={"root": str(root), "height": 18, "width": 24, "validation": 1},
+    )  # fmt: skip
+    train(recipe, tmp_path / "good", device="cpu", workers=workers)
+    damaged = root / "train" / "1.png"
+    damaged.write_bytes(damaged.read_bytes()[:60])
+    with pytest.raises(TrainingError, match=r"^in step \d+: .*1.png is not a complete") as caught:
+        train(recipe, tmp_path / "bad", device="cpu", workers=workers)
+    assert "\n" not in str(caught.value)
+
+
+PRESSED = """
+import sys
+from pathlib import Path
+import torch.multiprocessing
+from segedu.training import train, with_overrides
+from tests.training.toy import TOY
+
+if __name__ == "__main__":
+    torch.multiprocessing.set_start_method(sys.argv[2])
+    torch.set_num_threads(1)
+    report = lambda progress: print(progress.step, flush=True)
+    recipe = with_overrides(TOY, ["steps=100000", "checkpoint_every=50000"])
+    train(recipe, Path(sys.argv[1]), device="cpu", workers=2, callbacks=[report])
+"""
+
+
+@pytest.mark.parametrize(
+    ("start", "number"),
+    [("fork", signal.SIGINT), ("forkserver", signal.SIGINT), ("fork", signal.SIGTERM)],
+)
+def test_a_signal_to_the_whole_group_spares_the_workers(
+    start: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    """A terminal sends Ctrl-C to every process; a cluster SIGTERM likewise."""
+    script = tmp_path / "script.py"
+    script.write_text(PRESSED)
+    run = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path / "run"), start],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert run.stdout is not None
+        for line in run.stdout:
+            if int(line) == 3:
+                break
+        os.killpg(run.pid, number)
+        _, told = run.communicate(timeout=60)
+    finally:
+        run.kill()
+    assert re.search(r"KeyboardInterrupt: stopped after step \d+; its state is written", told)
+    assert len(checkpoints(tmp_path / "run")) == 1
 
 
 def test_a_full_disk_keeps_the_last_good_checkpoint(tmp_path: Path, whole: bytes) -> None:

@@ -8,21 +8,24 @@ import hashlib
 import importlib
 import inspect
 import pickle
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import timm
 import torch
 import torchvision
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from segedu.weights import load, official_names
+from segedu.weights import load, official, official_names
 from segedu.weights.official import OFFICIAL, cache_folder, fetch, load_entry, read_tensors
 from segedu.weights.registry import ENTRIES, Official
 from segedu.weights.shipped import WeightsError, build
+from tests.parity.helpers import read_manifest
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -203,6 +206,7 @@ def test_entries_of_the_registry_hold_together(known: Official) -> None:
     ("name", "theirs"),
     [
         ("fcn-r50-voc", "fcn_resnet50"),
+        ("fcn-r101-voc", "fcn_resnet101"),
         ("deeplab-v3-r50-voc", "deeplabv3_resnet50"),
         ("deeplab-v3-r101-voc", "deeplabv3_resnet101"),
     ],
@@ -222,3 +226,36 @@ def test_torchvisions_files_fit(name: str, theirs: str) -> None:
     assert size / 2**20 == pytest.approx(known.megabytes, rel=0.02)
     urls = [weights.url for weights in torchvision.models.get_model_weights(theirs)]
     assert known.url in urls
+
+
+def assert_fits(known: Official, published: Mapping[str, Tensor]) -> None:
+    """The converted names and shapes are those of the entry's network."""
+    with torch.device("meta"):
+        net = build(known.model, **known.model_args)
+    module, _, function = known.converter.partition(":")
+    converted = getattr(importlib.import_module(module), function)(published)
+    want = {key: value.shape for key, value in net.state_dict().items()}
+    assert {key: value.shape for key, value in converted.items()} == want
+
+
+@pytest.mark.parametrize("width", [18, 32, 48])
+def test_timms_backbones_fit(width: int) -> None:
+    with torch.device("meta"):
+        theirs = timm.create_model(f"hrnet_w{width}", pretrained=False)
+    known = OFFICIAL[f"hrnet-w{width}-imagenet"]
+    assert_fits(known, theirs.state_dict())
+    assert f"{theirs.pretrained_cfg['hf_hub_id']}.".startswith(f"timm/hrnet_w{width}.")
+    assert f"/{theirs.pretrained_cfg['hf_hub_id']}/resolve/" in known.url
+
+
+def test_the_authors_hrnet_fits() -> None:
+    """Their file has the network as `model.…` and the weights of their loss beside it."""
+    shapes = read_manifest("hrnet_w48")
+    published = {f"model.{k}": torch.empty(s, device="meta") for k, s in shapes.items()}
+    published["loss.criterion.weight"] = torch.empty(19, device="meta")
+    assert_fits(OFFICIAL["hrnet-w48-cityscapes"], published)
+
+
+def test_the_name_in_the_documentation_exists() -> None:
+    names = re.findall(r'load\("([^"]+)"\)', inspect.getdoc(official) or "")
+    assert names and set(names) <= set(official_names())

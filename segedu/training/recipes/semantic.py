@@ -130,19 +130,24 @@ def _recipes(
     small: dict[str, Any],
     full: dict[str, Any] | None = None,
     *,
+    narrow_title: str = "",
     on_camvid: bool = False,
     **changes: Any,
 ) -> list[Recipe]:
-    """The small and the full recipe of a method; `changes` are for the small ones."""
+    """The small and the full recipe of a method; `changes` are for the small ones.
+
+    `narrow_title` is what the small network is, where the paper's name would say too much of it.
+    """
+    small_title = f"{narrow_title or title}, small"
     narrow = dataclasses.replace(SMALL, model=model, model_args=small, **changes)
     whole = dataclasses.replace(FULL, model=model, model_args=full or {})
     made = [
-        (narrow, f"{method}-scenes", f"{title}, small, on synthetic scenes"),
+        (narrow, f"{method}-scenes", f"{small_title}, on synthetic scenes"),
         (whole, f"{method}-scenes-full", f"{title} on synthetic scenes of 512 x 1024"),
     ]
     if on_camvid:
         made += [
-            (_on_camvid(narrow), f"{method}-camvid", f"{title}, small, on CamVid"),
+            (_on_camvid(narrow), f"{method}-camvid", f"{small_title}, on CamVid"),
             (_on_camvid(whole), f"{method}-camvid-full", f"{title} on CamVid of 360 x 480"),
         ]
     return [dataclasses.replace(r, name=name, about=about) for r, name, about in made]
@@ -174,20 +179,23 @@ RECIPES = [
     # Four units of one bottleneck each (ResNet-50 has 3, 4, 6, 3), a quarter of the channels.
     *_recipes(
         "deeplab-v2", "DeepLab v2, ResNet-101", semantic.deeplab_v2,
-        {"blocks": (1, 1, 1, 1), "width": 16}, **BRIEF,
+        {"blocks": (1, 1, 1, 1), "width": 16}, narrow_title="DeepLab v2, four bottlenecks", **BRIEF,
     ),
     *_recipes(
         "deeplab-v3", "DeepLab v3, ResNet-50", semantic.deeplab_v3,
         {"depth": (1, 1, 1, 1), "width": 16, "channels": 64, "output_stride": 8,
-         "multi_grid": None}, on_camvid=True,
+         "multi_grid": None},
+        narrow_title="DeepLab v3, four bottlenecks", on_camvid=True,
     ),
     *_recipes(
         "deeplab-v3-plus", "DeepLab v3+, ResNet-101", semantic.deeplab_v3_plus,
         {"depth": (1, 2, 2, 1), "width": 16, "channels": 80, "low_channels": 48},
+        narrow_title="DeepLab v3+, six bottlenecks",
     ),
     *_recipes(
         "hrnet-w18", "HRNet-W18", semantic.hrnet_w18,
         {"width": 12, "blocks": 2, "modules": (1, 1, 1), "stem_width": 32},
+        narrow_title="HRNet, 12 channels",
         steps=6000, ema=0.998, evaluate_every=500,  # the longest: the course's best on scenes
     ),
     *_recipes(
