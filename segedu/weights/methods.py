@@ -14,7 +14,7 @@ SHIPPED_RITM = "ritm-hrnet18s-small"
 SHIPPED_SAM = "sam-vit-tiny"
 
 # The small network was trained on crops of 224 pixels. Of 224, 256 and 288 this one needed the
-# fewest clicks to IoU 0.8 on the photographs that chose its checkpoint, and left the fewest objects.
+# fewest clicks to IoU 0.8 on the photographs that chose its checkpoint, and missed the fewest.
 SHOWN = 256
 
 

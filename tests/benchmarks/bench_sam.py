@@ -5,10 +5,10 @@
 
 On the CPU: ViT-B at 1024 x 1024, 2 threads, float32; ratio = ours / theirs, the median over rounds
 in which both ran side by side. Everything mode, which includes the encoder, asks about
-points x points (as the authors do, 32; with few, the encoder takes most of the time, and the ratio
-says little of the rest) on a picture of 1024 x 1024; the thresholds are such that half of the random masks
-pass the first filter and half of those the second. With a GPU also in bfloat16: ours compiled,
-theirs eager. Needs a checkout of facebookresearch/segment-anything in `SEGEDU_REFERENCES`.
+points x points on a picture of 1024 x 1024: 32 as the authors do, since with few the encoder takes
+most of the time. The thresholds are such that half of the random masks pass the first filter and
+half of those the second. With a GPU also in bfloat16: ours compiled, theirs eager. Needs a checkout
+of facebookresearch/segment-anything in `SEGEDU_REFERENCES`.
 """
 
 from __future__ import annotations
