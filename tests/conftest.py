@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
-from tests.requirements_of_machine import NEEDS
+from tests.requirements_of_machine import NEEDS, MissingCheckoutError
 
 SKIP_PREFIX = "needs "
 
@@ -26,6 +26,14 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if need.in_ci and os.environ.get("CI") == "true":
             pytest.fail(f"CI must have {need.name}: {need.install}", pytrace=False)
         pytest.skip(f"{SKIP_PREFIX}{need.name}: {need.install}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Generator[None, object, object]:
+    try:
+        return (yield)
+    except MissingCheckoutError as missing:
+        pytest.skip(f"{SKIP_PREFIX}{missing}")
 
 
 @pytest.fixture(autouse=True)

@@ -27,6 +27,26 @@ POSTGRES = os.environ.get("SEGEDU_TEST_POSTGRES", "")
 REFERENCES = Path(os.environ.get("SEGEDU_REFERENCES", REPOSITORY.parent / "references"))
 
 
+class MissingCheckoutError(ModuleNotFoundError):
+    """A reference is not on this machine; the message says what to clone. Its tests skip."""
+
+
+def checkout(name: str) -> Path:
+    """The folder of a checkout, owner+name.
+
+    Raises:
+        MissingCheckoutError: there is none.
+    """
+    folder = REFERENCES / name
+    if not folder.is_dir():
+        address = f"https://github.com/{name.replace('+', '/', 1)}"
+        raise MissingCheckoutError(
+            f"a checkout of {name}: git clone {address} FOLDER/{name}, and name FOLDER in "
+            "SEGEDU_REFERENCES"
+        )
+    return folder
+
+
 @dataclass(frozen=True)
 class Need:
     """One thing a test may need of the machine."""

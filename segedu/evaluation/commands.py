@@ -20,7 +20,13 @@ def _group() -> None:
 
 @evaluate.command()
 def interactive(
-    method: Annotated[str, typer.Option(help="its name, or module:name of your own")],
+    method: Annotated[
+        str,
+        typer.Option(
+            help="grabcut, ritm, sam; official weights such as ritm-coco-lvis-h18 or sam-vit-b; or "
+            "module:name of your own"
+        ),
+    ],
     data: Annotated[Path, typer.Option(help="folder of GrabCut, Berkeley, DAVIS or SBD")],
     layout: Annotated[
         str | None, typer.Option(help="grabcut, berkeley, davis or sbd [found out]")
@@ -32,6 +38,11 @@ def interactive(
     max_clicks: Annotated[int, typer.Option(help="at most that many an object")] = 20,
     until: Annotated[float, typer.Option(help="IoU at which the robot stops")] = 0.9,
     objects: Annotated[int | None, typer.Option(help="only the first so many")] = None,
+    target_size: Annotated[
+        int | None,
+        typer.Option(help="pixels that RITM sees [official weights: 400; the paper: DAVIS 600]"),
+    ] = None,
+    zoom: Annotated[bool, typer.Option(help="RITM zooms in from the second click on")] = True,
 ) -> None:
     """Let a robot click on every object: NoC@85, NoC@90, failures, the curve, a report.
 
@@ -44,7 +55,9 @@ def interactive(
     slug = method.replace(":", "-").replace(".", "-")
     folder = output or Path("evaluations") / f"{slug}-{data.resolve().name}"
     try:
-        evaluation = Evaluation(method, str(data), layout, max_clicks, until, objects)
+        evaluation = Evaluation(
+            method, str(data), layout, max_clicks, until, objects, target_size, zoom
+        )
         records = measure_all(evaluation, folder, workers)
     except EvaluationError as error:
         Console(stderr=True).print(f"[red]error:[/] {error}")

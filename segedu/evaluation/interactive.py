@@ -1,8 +1,9 @@
 """The benchmark of interactive methods: a robot clicks on every object of a data set.
 
-    run/results.jsonl    the first line says what is measured, then one line an object; each line is
-                         on the disk before the next object begins, so that a run that was stopped,
-                         by Ctrl-C or by force, goes on where it was
+    run/results.jsonl    the first line says what is measured, with which weights and on what data,
+                         then one line an object; each line is on the disk before the next object
+                         begins, so that a run that was stopped, by Ctrl-C or by force, goes on
+                         where it was
     run/report.html      the figures, the curve, the worst objects drawn
 
 The robot and the number of clicks (NoC) are those of `segedu.interactive.clicks`.
@@ -10,15 +11,16 @@ The robot and the number of clicks (NoC) are those of `segedu.interactive.clicks
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import json
 import multiprocessing
 import os
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +29,26 @@ from pycocotools import mask as coco_mask
 from tqdm.auto import tqdm
 
 from segedu.data.click_sets import ObjectSet, open_click_set
-from segedu.interactive import InteractiveMethod
+from segedu.interactive import GrabCut, InteractiveMethod, ZoomIn
 from segedu.interactive.clicks import MAX_CLICKS, click_through, noc
+from segedu.weights.methods import (
+    SHIPPED_RITM,
+    SHIPPED_SAM,
+    official_click_names,
+    official_method,
+    shipped_ritm,
+    shipped_sam,
+)
+from segedu.weights.official import fetch
+from segedu.weights.registry import OFFICIAL
+from segedu.weights.shipped import read_card
 
-METHODS = {  # name -> where a method is built
-    "grabcut": "segedu.interactive:GrabCut",
-    "ritm": "segedu.weights.methods:shipped_ritm",
-    "sam": "segedu.weights.methods:shipped_sam",
+METHODS: dict[str, Callable[..., InteractiveMethod]] = {  # and the official weights' names
+    "grabcut": GrabCut,
+    "ritm": shipped_ritm,
+    "sam": shipped_sam,
 }
+SHIPPED = {"ritm": SHIPPED_RITM, "sam": SHIPPED_SAM}
 THRESHOLDS = (0.85, 0.9)
 
 
@@ -47,12 +61,16 @@ class Evaluation:
     """What is measured: equal ones give equal clicks.
 
     Attributes:
-        method: a key of `METHODS`, or "module:name" of anything that builds a method when called.
+        method: a key of `METHODS`, a name of official weights that take clicks, or "module:name" of
+            anything that builds a method when called.
         data: folder of the data set.
         layout: a key of `segedu.data.click_sets.CLICK_SETS`, or None to find out.
         max_clicks: at most that many an object.
         until: IoU at which the robot leaves an object; later points of the curve take its last IoU.
         objects: only the first so many; None for all.
+        target_size: longer side in pixels that RITM sees; None for the method's own. The authors
+            take 400, and 600 for DAVIS.
+        zoom: RITM zooms in from the second click on.
     """
 
     method: str
@@ -61,12 +79,16 @@ class Evaluation:
     max_clicks: int = MAX_CLICKS
     until: float = max(THRESHOLDS)
     objects: int | None = None
+    target_size: int | None = None
+    zoom: bool = True
 
     def __post_init__(self) -> None:
         if self.max_clicks < 1:
             raise EvaluationError(f"max_clicks must be at least 1, got {self.max_clicks}")
         if not 0 < self.until <= 1:
             raise EvaluationError(f"until is an IoU in (0, 1], got {self.until}")
+        if self.target_size is not None and self.target_size < 32:
+            raise EvaluationError(f"target_size must be at least 32, got {self.target_size}")
 
 
 def evaluate(evaluation: Evaluation, folder: Path, workers: int = 1) -> list[dict[str, Any]]:
@@ -81,7 +103,7 @@ def evaluate(evaluation: Evaluation, folder: Path, workers: int = 1) -> list[dic
         EvaluationError: no such method or data, or the folder holds another evaluation.
     """
     data = _open(evaluation)
-    build_method(evaluation.method)  # a wrong name is told before anything starts
+    _method(evaluation)  # a wrong name is told before anything starts
     total = min(len(data), evaluation.objects or len(data))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "results.jsonl"
@@ -127,7 +149,7 @@ def measure(evaluation: Evaluation, index: int) -> dict[str, Any]:
     """Let the robot click on one object; returns what `results.jsonl` keeps of it."""
     sample = _open(evaluation)[index]
     trace = click_through(
-        build_method(evaluation.method),
+        _method(evaluation),
         sample.image,
         sample.mask,
         sample.ignored,
@@ -146,26 +168,60 @@ def measure(evaluation: Evaluation, index: int) -> dict[str, Any]:
     }
 
 
+def _method(evaluation: Evaluation) -> InteractiveMethod:
+    return build_method(evaluation.method, evaluation.target_size, evaluation.zoom)
+
+
 @cache
-def build_method(name: str) -> InteractiveMethod:
-    """Build a method by its name in `METHODS` or by "module:name"; one a process.
+def build_method(name: str, target_size: int | None = None, zoom: bool = True) -> InteractiveMethod:
+    """Build a method by its name; one a process. Arguments as of `Evaluation`.
 
     Raises:
-        EvaluationError: there is none of that name.
+        EvaluationError: there is none of that name, its weights are not there, or it is told how to
+            zoom and does not.
     """
-    where = METHODS.get(name, name)
-    module, _, attribute = where.partition(":")
-    if not attribute:
-        raise EvaluationError(
-            f"no method {name!r}; there are {', '.join(METHODS)}, or module:name of your own"
-        )
+    told = target_size is not None or not zoom
+    if told and name != "ritm" and not name.startswith("ritm-"):
+        raise EvaluationError(f"{name} does not zoom in: target size and zoom are RITM's alone")
+    options = {} if target_size is None else {"size": target_size}
     try:
-        method = getattr(importlib.import_module(module), attribute)()
-    except (ImportError, AttributeError, RuntimeError) as error:
+        method = _builder(name)(**options)
+    except (ImportError, AttributeError, RuntimeError, TypeError) as error:
         raise EvaluationError(f"method {name!r} cannot be built: {error}") from error
     if "click" not in getattr(method, "accepts", ()):
         raise EvaluationError(f"{name} does not take clicks")
-    return method
+    return method.method if isinstance(method, ZoomIn) and not zoom else method
+
+
+def _builder(name: str) -> Callable[..., InteractiveMethod]:
+    if name in METHODS:
+        return METHODS[name]
+    if name in official_click_names():
+        return partial(official_method, name)
+    module, _, attribute = name.partition(":")
+    if not attribute:
+        raise EvaluationError(
+            f"no method {name!r}; there are {', '.join([*METHODS, *official_click_names()])}, or "
+            "module:name of your own"
+        )
+    builder: Callable[..., InteractiveMethod] = getattr(importlib.import_module(module), attribute)
+    return builder
+
+
+def identity(evaluation: Evaluation) -> dict[str, Any]:
+    """What the first line of `results.jsonl` says: with equal ones a run may go on.
+
+    Beside the evaluation's attributes, the data's folder in full, and "weights", the SHA-256 of the
+    method's file, None where the method has none that we know of.
+    """
+    weights = None
+    if evaluation.method in SHIPPED:
+        weights = read_card(SHIPPED[evaluation.method])["sha256"]
+    elif evaluation.method in official_click_names():
+        with fetch(OFFICIAL[evaluation.method]).open("rb") as file:
+            weights = hashlib.file_digest(file, "sha256").hexdigest()
+    data = str(Path(evaluation.data).resolve())
+    return asdict(evaluation) | {"data": data, "weights": weights}
 
 
 @cache
@@ -189,7 +245,7 @@ class _Results:
         self._file.seek(len(whole))
         self._file.truncate()
         if not whole:
-            self.append(asdict(self.evaluation))
+            self.append(identity(self.evaluation))
         return self
 
     def append(self, record: dict[str, Any]) -> None:
@@ -212,11 +268,14 @@ def read_results(path: Path, evaluation: Evaluation) -> list[dict[str, Any]]:
     lines = path.read_bytes().split(b"\n")[:-1]
     if not lines:
         return []
-    before, now = json.loads(lines[0]), asdict(evaluation)
+    before, now = json.loads(lines[0]), identity(evaluation)
     # How many objects are measured changes nothing about each of them.
     if different := [key for key in now if key != "objects" and before.get(key) != now[key]]:
         told = ", ".join(f"{key} {before.get(key)!r} then, {now[key]!r} now" for key in different)
-        raise EvaluationError(f"{path} holds another evaluation ({told}); choose another folder")
+        raise EvaluationError(
+            f"{path} holds another evaluation ({told}); choose another folder with --output, or "
+            "remove this one"
+        )
     return [json.loads(line) for line in lines[1:]]
 
 

@@ -57,7 +57,8 @@ class EverythingOptions:
         crop_layers: layer i cuts the image into 2^i x 2^i crops; 0 is the whole image alone.
         crop_nms: as `box_nms`, between crops.
         crop_overlap: of neighbouring crops, as a share of the image's shorter side.
-        crop_points_divisor: the grid of layer i has this to the power of i fewer points a side.
+        crop_points_divisor: the grid of layer i has this to the power of i fewer points a side, and
+            at least one.
         min_region: pixels; smaller holes are filled and smaller islands removed; 0 leaves all.
     """
 
@@ -211,7 +212,7 @@ def everything_steps(
                 progress(share)
             return share
 
-        n = options.points_per_side // options.crop_points_divisor**layer
+        n = max(1, options.points_per_side // options.crop_points_divisor**layer)
         yield from _of_crop(net, pixels, crop, point_grid(n), options, where, report)
 
 

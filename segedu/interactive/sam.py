@@ -7,6 +7,9 @@ up below or on the right, and encoded. A single click can mean the whole or a pa
 the one is taken that the network thinks best. Everything said later makes it clear: one mask, and
 the mask before is shown to the network as a prompt.
 
+The network takes its masks back as logits, `Prompts` hold them cut at 0. So the logits of the
+latest answers are remembered, and found again after an undo or when another object is gone on with.
+
 Conventions: a click at (x, y) of the course lies in the pixel (int(x), int(y)); the authors count
 pixels and add the half themselves, after scaling. So x - 1/2 is scaled and handed to the network. A
 box goes through as it is, as theirs do.
@@ -16,6 +19,7 @@ Checked against the authors' `SamPredictor` (tests/interactive/test_sam.py).
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -28,11 +32,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from segedu.images import as_uint8, auto_device, check_mask
-from segedu.interactive.protocol import Prediction, PromptKind, Prompts, require_accepted
+from segedu.interactive.protocol import Click, Prediction, PromptKind, Prompts, require_accepted
 from segedu.interactive.sam_decoder import Prepared
 from segedu.interactive.sam_network import SegmentAnything
 
 SURE = 8.0  # logit of a mask prompt that did not come from the network
+MOST_ANSWERS = 64  # remembered of one image
+# What was said, without the mask before it.
+Said = tuple[tuple[Click, ...], tuple[float, float, float, float] | None]
 
 
 @dataclass(frozen=True)
@@ -132,7 +139,8 @@ class SAM:
         self._frame: Frame | None = None
         self._embedding: Tensor
         self._prepared: Prepared
-        self._last: tuple[NDArray[np.bool_], NDArray[np.float32]] | None = None
+        self._answers: OrderedDict[Said, tuple[NDArray[np.bool_], NDArray[np.float32]]]
+        self._answers = OrderedDict()  # masks and their logits, the oldest first
 
     @torch.inference_mode()
     def set_image(self, image: Any) -> None:
@@ -142,7 +150,8 @@ class SAM:
         inputs = frame.image_to_input(pixels, self.device)
         self._embedding = self.net.encode(inputs, self.progress)
         self._prepared = self.net.prepare(self._embedding)
-        self._frame, self._last = frame, None
+        self._frame = frame
+        self._answers.clear()
 
     @property
     def frame(self) -> Frame:
@@ -165,7 +174,7 @@ class SAM:
         found = self.candidates(prompts)
         best = int(np.argmax(found.scores))
         mask = found.masks[best]
-        self._last = (mask, found.logits[best])
+        self._remember((prompts.clicks, prompts.box), mask, found.logits[best])
         return Prediction(mask, float(np.clip(found.scores[best], 0, 1)))
 
     @torch.inference_mode()
@@ -204,15 +213,27 @@ class SAM:
             corners = np.array(prompts.box, np.float64).reshape(2, 2)
             asked["boxes"] = self._tensor(self.frame.to_input(corners).reshape(4))
         if prompts.previous_mask is not None:
-            asked["masks"] = self._mask_prompt(prompts.previous_mask)
+            asked["masks"] = self._mask_prompt(prompts)
         return asked
 
     def _tensor(self, values: NDArray[Any]) -> Tensor:
         return torch.from_numpy(values.astype(np.float32)).to(self.device)[None]
 
-    def _mask_prompt(self, mask: NDArray[np.bool_]) -> Tensor:
-        """The last answer's own logits where the mask is that answer, else made of the mask."""
-        mask = check_mask(mask, self.frame.size, "previous_mask")
-        if self._last is not None and np.array_equal(mask, self._last[0]):
-            return torch.from_numpy(self._last[1]).to(self.device)[None, None]
+    def _remember(self, said: Said, mask: NDArray[np.bool_], logits: NDArray[np.float32]) -> None:
+        self._answers[said] = (mask, logits)
+        self._answers.move_to_end(said)
+        if len(self._answers) > MOST_ANSWERS:
+            self._answers.popitem(last=False)
+
+    def _mask_prompt(self, prompts: Prompts) -> Tensor:
+        """The logits of the answer that the mask was, else made of the mask: (1, 1, S / 4, S / 4).
+
+        Answers to other objects may be the same mask, above all the empty one: that to the clicks
+        before the last one is looked at first, then the latest.
+        """
+        mask = check_mask(prompts.previous_mask, self.frame.size, "previous_mask")
+        before = self._answers.get((prompts.clicks[:-1], prompts.box))
+        for answer in (before, *reversed(self._answers.values())):
+            if answer is not None and np.array_equal(mask, answer[0]):
+                return torch.from_numpy(answer[1]).to(self.device)[None, None]
         return self.frame.mask_to_prompt(mask, self.device)

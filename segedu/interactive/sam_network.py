@@ -111,6 +111,25 @@ class SegmentAnything(nn.Module):
         self.prompts = PromptEncoder(channels, image_size)
         self.decoder = MaskDecoder(channels, heads, hidden, eps=eps, paper_order=paper_order)
 
+    def see(self, image_size: int) -> SegmentAnything:
+        """Take images of another size from now on; learnt positions are interpolated.
+
+        Args:
+            image_size: S, a multiple of the patch.
+
+        Returns:
+            Itself.
+
+        Raises:
+            ValueError: it is not a multiple.
+        """
+        if image_size < 1 or image_size % (4 * self.cell):
+            raise ValueError(
+                f"{image_size} pixels are not a number of {4 * self.cell}-pixel patches"
+            )
+        self.image_size = self.prompts.image_size = image_size
+        return self
+
     def encode(self, images: Tensor, progress: Callable[[float], None] | None = None) -> Tensor:
         """Images (B, 3, S, S), normalised -> embeddings (B, C, S / 16, S / 16).
 

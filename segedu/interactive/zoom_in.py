@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from segedu.images import as_float
+from segedu.images import as_float, check_mask
 from segedu.interactive.protocol import (
     Click,
     InteractiveMethod,
@@ -163,6 +163,15 @@ class ZoomIn:
         self._shown: Box | None = None
         self._answers: Answers[tuple[Probabilities, Box | None]] = Answers()
 
+    @property
+    def progress(self) -> Any:
+        """The method's own, where it has one."""
+        return self.method.progress  # type: ignore[attr-defined]
+
+    @progress.setter
+    def progress(self, listener: Any) -> None:
+        self.method.progress = listener  # type: ignore[attr-defined]
+
     def set_image(self, image: Any) -> None:
         """Take an image (H, W, 3)."""
         self._image = torch.from_numpy(as_float(image)).permute(2, 0, 1)[None]
@@ -176,7 +185,7 @@ class ZoomIn:
         Raises:
             RuntimeError: `set_image` was not called.
             UnsupportedPromptError: the prompts hold more than clicks.
-            ValueError: there is no click.
+            ValueError: there is no click, or the previous mask has another size.
         """
         if self._image is None:
             raise RuntimeError("call set_image(image) before predict(prompts)")
@@ -185,7 +194,9 @@ class ZoomIn:
             raise ValueError("ZoomIn needs at least one click")
         previous, box = self._answers.before(prompts.clicks) or (None, None)
         if previous is None and prompts.previous_mask is not None:
-            previous = prompts.previous_mask.astype(np.float32)
+            shape = (self._image.shape[-2], self._image.shape[-1])
+            given = check_mask(prompts.previous_mask, shape, "previous_mask")
+            previous = given.astype(np.float32)
         box = self.box(prompts.clicks, previous, box)
         probabilities = self.answer(prompts.clicks, previous, box)
         self._answers.keep(prompts.clicks, (probabilities, box))

@@ -171,8 +171,9 @@ class Answerer:
 
     def _encode(self, name: str) -> None:
         """Give a method the image unless it holds it; say so meanwhile."""
-        seat = self._seats[name]
-        if seat.holder is self._me:
+        seat, method = self._seats[name], self.methods[name]
+        # `Recalling` may have put the work off.
+        if seat.holder is self._me and not getattr(method, "unencoded", False):
             return
         seat.holder = None
         with self._lock:
@@ -180,8 +181,8 @@ class Answerer:
             self.progressed()
         start = time.perf_counter()
         try:
-            with self._listening(self.methods[name]):
-                self.methods[name].set_image(self.image)
+            with self._listening(method):
+                method.set_image(self.image)
         finally:
             with self._lock:
                 self.encoding = None

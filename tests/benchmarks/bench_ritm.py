@@ -18,6 +18,7 @@ import torch
 from tests.benchmarks.timing import interleaved_times, report, speedup
 from tests.parity.helpers import TOLERANCE
 from tests.parity.test_ritm import NETWORKS, official_pair
+from tests.requirements_of_machine import MissingCheckoutError
 
 SIDE = 400
 CLICKS = [(200, 210), (120, 90), (300, 310), (10, 380), (390, 5)]  # (x, y); two are negative
@@ -38,7 +39,11 @@ def main() -> None:
     clicks = torch.tensor([[*ordered[:3], *ordered[3:], [-1, -1, -1]]])  # as many of each sign
     rows, ratios = [], {}
     for name in options.names or NETWORKS:
-        ours, theirs = official_pair(name)
+        try:
+            ours, theirs = official_pair(name)
+        except MissingCheckoutError as missing:
+            print(f"left out; this benchmark needs {missing}")
+            return
         normalized, joined = ours.normalization.apply(images), torch.cat([images, previous], 1)
         with torch.inference_mode():
             contenders = {

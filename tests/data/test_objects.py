@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 import torch
 
+from segedu.data import objects as data_objects
+from segedu.data.click_sets import open_click_set
 from segedu.data.objects import (
+    OF_GRABCUT,
     CocoAll,
     CocoObjects,
     ObjectDataset,
     SceneObjects,
+    Segments,
     WholeObjects,
     _keep_sizes,
 )
@@ -85,6 +89,67 @@ def test_randomness_is_torchs() -> None:
         ObjectDataset([Coins(), Coins()], [1.2, -0.2])
 
 
+class Tiles:
+    """Sixteen squares of as many colours: an object's number can be read from its red."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def pair(self, index, random):
+        labels = np.kron(
+            np.arange(1, 17, dtype=np.int32).reshape(4, 4), np.ones((40, 40), np.int32)
+        )
+        return np.repeat((labels * 12).astype(np.uint8)[..., None], 3, axis=2), labels
+
+
+@pytest.mark.parametrize("paste", [0.0, 1.0])
+def test_several_objects_of_a_crop(paste: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(data_objects, "_recolor", lambda image, random: image)
+    data = ObjectDataset([Tiles()], [1.0], size=64, masks=4, paste=paste, whole=1.0)
+    torch.manual_seed(0)
+    for _ in range(10):
+        image, target = data[0]
+        assert target.shape == (4, 64, 64) and target.dtype == torch.int64
+        assert (target == 1).flatten(1).any(dim=1).all(), "none is empty"
+        assert len({t.numpy().tobytes() for t in target}) == 4, "there are enough for four"
+        assert (target == 1).sum(dim=0).max() == 1, "no two overlap"
+        unknown = target == 255
+        assert (unknown == unknown[0]).all(), "what is beyond the border is so for all"
+        for t in target:  # one colour each, but for borders
+            assert float(image[0][t == 1].quantile(0.75) - image[0][t == 1].quantile(0.25)) < 0.01
+
+
+def test_a_pasted_object_is_asked_for_and_covers_what_was_there() -> None:
+    class One(Tiles):
+        """One tile in the middle, of full red; to be pasted."""
+
+        def pair(self, index, random):
+            labels = np.zeros((160, 160), np.int32)
+            labels[50:110, 50:110] = 1
+            return np.repeat((labels * 255).astype(np.uint8)[..., None], 3, axis=2), labels
+
+    data = ObjectDataset([Tiles(), One()], [0.5, 0.5], size=64, masks=3, paste=1.0)
+    torch.manual_seed(0)
+    seen = 0
+    for _ in range(40):
+        _, target = data[0]
+        assert (target == 1).sum(dim=0).max() <= 3
+        different = {t.numpy().tobytes() for t in target}
+        flat = torch.stack([torch.from_numpy(np.frombuffer(t, np.int64).copy()) for t in different])
+        assert (flat == 1).sum(dim=0).max() == 1, "different objects do not overlap"
+        seen += len(different) > 1
+    assert seen > 5
+
+
+def test_where_there_are_fewer_objects_some_come_twice() -> None:
+    data = ObjectDataset([Coins()], [1.0], size=64, masks=3, paste=0.0)
+    torch.manual_seed(0)
+    _, target = data[0]
+    assert target.shape == (3, 64, 64) and (target == target[0]).all()
+    with pytest.raises(ValueError, match="masks must be at least 1"):
+        ObjectDataset([Coins()], [1.0], masks=0)
+
+
 def test_whole_objects_are_the_same_every_time() -> None:
     data = WholeObjects(Coins(), 40)
     assert len(data) == 3
@@ -129,6 +194,37 @@ def test_photographs_are_split_without_overlap() -> None:
         image, _target = splits.train[0]
         assert image.shape == (3, 160, 160)
     assert "research" in splits.licence
+
+
+@needs_shared_data
+def test_no_photograph_of_grabcut_is_trained_on() -> None:
+    """It judges click models. By name, and pixel by pixel where names may differ."""
+    grabcut = open_click_set(str(SHARED_DATA / "grabcut"), "grabcut")
+    held_out = set(grabcut.photographs)
+    assert len(held_out) == 50 and set(OF_GRABCUT) <= held_out
+    splits = objects(str(SHARED_DATA), instances=0.2)
+    _, photographs, segments, everything = splits.train.sources
+    assert isinstance(segments, Segments)
+    names = {split.ids[n] for split, n in segments.photographs}
+    names |= photographs.photographs
+    names |= {Path(split.entries[n]["file_name"]).stem for split, n in everything.photographs}
+    assert not names & held_out
+    prints = {fingerprint(grabcut[n].image) for n in range(len(grabcut))}
+    trained = {
+        fingerprint(segments.pair(n, np.random.default_rng(0))[0]) for n in range(len(segments))
+    }
+    assert len(trained) == len(segments) and not trained & prints
+    # The check would notice: those that are left out are found, by name and by content.
+    every = Segments(SHARED_DATA / "bsds500", without=())
+    left_out = [(split, n) for split, n in every.photographs if split.ids[n] in held_out]
+    assert len(left_out) == len(every) - len(segments) > 0
+    assert {fingerprint(split[n].image) for split, n in left_out} & prints
+
+
+def fingerprint(image) -> bytes:
+    """Of an image's content, whatever its file's compression; the same lying and standing."""
+    small = cv2.resize(np.asarray(image), (8, 8), interpolation=cv2.INTER_AREA)
+    return (small // 16).tobytes()
 
 
 def test_all_objects_of_a_photograph_are_there_save_crowds_and_tiny_ones(tmp_path: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,9 +18,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from segedu.cli import app
-from segedu.evaluation import Evaluation, EvaluationError, evaluate, summarize
+from segedu.evaluation import Evaluation, EvaluationError, evaluate, interactive, summarize
 from segedu.evaluation.report import write_report
-from segedu.interactive import Prediction
+from segedu.interactive import RITM, SAM, Prediction, ZoomIn, ritm_hrnet18s
+from segedu.weights import methods, official, shipped
 from tests.requirements_of_machine import REPOSITORY
 
 OBJECTS = 5
@@ -121,8 +125,67 @@ def test_more_objects_go_on_too(data, tmp_path):
 
 def test_another_evaluation_needs_another_folder(data, tmp_path):
     evaluate(Evaluation(PAINTER, data, objects=1), tmp_path)
-    with pytest.raises(EvaluationError, match=r"until 0\.9 then, 0\.8 now"):
+    with pytest.raises(EvaluationError, match=r"until 0\.9 then, 0\.8 now.*another folder"):
         evaluate(Evaluation(PAINTER, data, objects=1, until=0.8), tmp_path)
+
+
+def test_new_weights_are_another_evaluation(data, tmp_path, monkeypatch):
+    """Not the method's name but its file says whether what was measured still holds."""
+    monkeypatch.setitem(interactive.METHODS, "ritm", Painter)
+    for sha in ("aa", "bb"):
+        monkeypatch.setattr(interactive, "read_card", lambda _, sha=sha: {"sha256": sha})
+        interactive.build_method.cache_clear()
+        if sha == "aa":
+            evaluate(Evaluation("ritm", data, objects=1), tmp_path)
+            evaluate(Evaluation("ritm", data, objects=2), tmp_path)  # the same: it goes on
+        else:
+            with pytest.raises(EvaluationError, match=r"weights 'aa' then, 'bb' now.*remove"):
+                evaluate(Evaluation("ritm", data, objects=1), tmp_path)
+    interactive.build_method.cache_clear()
+
+
+def test_the_shipped_weights_are_told(data):
+    for name, kind in (("ritm", ZoomIn), ("sam", SAM)):
+        told = interactive.identity(Evaluation(name, data))["weights"]
+        path = shipped.checkpoints_folder() / f"{interactive.SHIPPED[name]}.safetensors"
+        assert told == hashlib.sha256(path.read_bytes()).hexdigest()
+        assert isinstance(interactive.build_method(name), kind)
+    assert interactive.identity(Evaluation("grabcut", data))["weights"] is None
+
+
+def test_data_moved_elsewhere_are_other_data(data, tmp_path, monkeypatch):
+    evaluate(Evaluation(PAINTER, data, objects=1), tmp_path / "run")
+    monkeypatch.chdir(data)
+    evaluate(Evaluation(PAINTER, ".", objects=1), tmp_path / "run")  # the same folder
+    shutil.copytree(data, tmp_path / "copy")
+    with pytest.raises(EvaluationError, match=r"data .* then"):
+        evaluate(Evaluation(PAINTER, str(tmp_path / "copy"), objects=1), tmp_path / "run")
+
+
+def test_official_weights_are_methods(monkeypatch):
+    """Without their files: `load` is replaced by a small network of the kind."""
+    assert {"ritm-coco-lvis-h18", "sam-vit-b"} <= set(methods.official_click_names())
+    monkeypatch.setattr(methods, "load", lambda _: ritm_hrnet18s(width=4, ocr_width=8))
+    interactive.build_method.cache_clear()
+    zooming = interactive.build_method("ritm-coco-lvis-h18")
+    assert isinstance(zooming, ZoomIn) and zooming.target_size == 400
+    davis = interactive.build_method("ritm-coco-lvis-h18", 600)
+    assert isinstance(davis, ZoomIn) and davis.target_size == 600
+    assert isinstance(interactive.build_method("ritm-coco-lvis-h18", None, False), RITM)
+    interactive.build_method.cache_clear()
+    with pytest.raises(EvaluationError, match="does not zoom in"):
+        interactive.build_method("grabcut", 600)
+
+
+def test_official_weights_that_are_not_there_say_where_to_put_them(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("SEGEDU_CACHE", str(tmp_path))
+    monkeypatch.setattr(official.pooch, "retrieve", refuse)
+    with pytest.raises(EvaluationError, match=r"put it at .*coco_lvis_h18_itermask"):
+        evaluate(Evaluation("ritm-coco-lvis-h18", data), tmp_path / "run")
+
+
+def refuse(*_, **__):
+    raise OSError("no network")
 
 
 @pytest.mark.parametrize(
@@ -145,6 +208,14 @@ def test_command_writes_a_report_that_shows_the_worst(data, tmp_path):
     assert "noc85" in done.output
     page = (tmp_path / "report.html").read_text()
     assert page.count("data:image/jpeg") == OBJECTS and page.count("data:image/png") == 2
+    records = evaluate(Evaluation(PAINTER, data, max_clicks=5), tmp_path)
+    write_report(records, Evaluation(PAINTER, data, max_clicks=5), tmp_path / "two.html", worst=2)
+    page = (tmp_path / "two.html").read_text()
+    assert page.count("data:image/jpeg") == 2
+    worst = sorted(records, key=lambda r: (len(r["ious"]), -max(r["ious"])))[::-1]
+    assert len({(len(r["ious"]), max(r["ious"])) for r in records}) == OBJECTS, "no order to see"
+    assert re.findall(r'<img alt="(\d)"', page) == [r["name"] for r in worst[:2]]
+    page = (tmp_path / "report.html").read_text()
     assert "<script" not in page and 'src="http' not in page and 'href="http' not in page
     wrong = CliRunner().invoke(app, ["evaluate", "interactive", "--method", "no", "--data", data])
     assert wrong.exit_code == 2

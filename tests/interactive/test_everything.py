@@ -164,6 +164,15 @@ def test_steps_are_what_is_drained() -> None:
     assert kept == segment_everything(net, image, points_per_side=4, **LOOSE)
 
 
+def test_a_large_divisor_leaves_one_point_a_crop() -> None:
+    options = EverythingOptions(
+        points_per_side=3, crop_layers=1, crop_points_divisor=100, iou_threshold=99
+    )
+    steps = list(everything_steps(small_net(), picture((90, 128)), options))
+    of_crops = [s for s in steps if s.crop != (0, 0, 128, 90)]
+    assert [len(s.points) for s in of_crops] == [0, 1] * 4  # encoded, then asked
+
+
 def test_found_masks_are_plain_data_and_progress_is_told() -> None:
     told: list[float] = []
     found = segment_everything(

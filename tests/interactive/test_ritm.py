@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from segedu.interactive import (
     RITM,
+    SAM,
     Click,
     GrabCut,
     Prediction,
@@ -19,10 +21,12 @@ from segedu.interactive import (
     click_through,
     ritm_hrnet18s,
     ritm_segformer_b0,
+    sam_vit_tiny,
 )
 from segedu.interactive.click_maps import disks, distance_maps, mirrored, points_of
 from segedu.interactive.iterative import click_into_error, first_clicks, simulate_clicks
 from segedu.interactive.zoom_in import Box, box_around
+from segedu.weights import read_card
 
 SMALL: dict[str, Any] = {
     "width": 4, "blocks": 1, "modules": (1, 1, 1), "stem_width": 8, "ocr_width": 4, "scale": 1.0,
@@ -78,6 +82,20 @@ def test_networks_answer_any_size(encoding: Any, size: tuple[int, int]) -> None:
         assert set(net(images, points)) >= {"logits"}
     with pytest.raises(ValueError, match="encoding"):
         ritm_hrnet18s(**SMALL, encoding="stars")
+
+
+def test_the_docstring_counts_the_parameters() -> None:
+    with torch.device("meta"):
+        net = ritm_segformer_b0()
+    assert f"{sum(p.numel() for p in net.parameters()):,} parameters" in ritm_segformer_b0.__doc__
+
+
+def test_the_shipped_network_saw_the_clicks_that_are_told() -> None:
+    """`iterative` says 8 and 0.6, against the paper's 24 and 0.8."""
+    card = read_card("ritm-hrnet18s-small")
+    assert card["recipe"]["simulate_args"] == {"max_points": 8, "decay": 0.6}
+    defaults = inspect.signature(simulate_clicks).parameters
+    assert (defaults["max_points"].default, defaults["decay"].default) == (24, 0.8)
 
 
 def test_one_region_is_attended_to_alike_in_training_and_evaluation() -> None:
@@ -140,6 +158,9 @@ def test_mistakes_are_told(wrap: bool) -> None:
         method.predict(Prompts())
     with pytest.raises(UnsupportedPromptError, match="box"):
         method.predict(Prompts(box=(0, 0, 5, 5)))
+    with pytest.raises(ValueError, match="previous_mask"):
+        wrong = np.zeros((3, 3), bool)
+        method.predict(Prompts(clicks=(Click(1, 1),), previous_mask=wrong))
     with pytest.raises(ValueError, match="max_size"):
         RITM(small_net(), max_size=8)
 
@@ -203,6 +224,15 @@ def test_zoom_wraps_any_method_and_pastes_back() -> None:
     assert ZoomIn.accepts == {"click"}
     with pytest.raises(ValueError, match="does not take clicks"):
         ZoomIn(type("Boxes", (), {"accepts": frozenset({"box"})})())
+
+
+def test_zoom_passes_progress_on_where_the_method_tells_it() -> None:
+    told: list[float] = []
+    zoom = ZoomIn(SAM(sam_vit_tiny(image_size=64), device="cpu"))
+    zoom.progress = told.append
+    zoom.set_image(picture())
+    assert zoom.progress == zoom.method.progress and told[-1] == 1
+    assert not hasattr(ZoomIn(RITM(small_net(), device="cpu")), "progress")
 
 
 def test_zoom_around_grabcut_finds_an_object() -> None:

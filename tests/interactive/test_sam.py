@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from segedu.backbones.vit import ViTSize
 from segedu.interactive import Click, InteractiveMethod, Prompts, Stroke, UnsupportedPromptError
-from segedu.interactive.sam import SAM, Frame
+from segedu.interactive.sam import MOST_ANSWERS, SAM, Frame
 from segedu.interactive.sam_network import SegmentAnything
 from tests.parity.helpers import randomize, reference
 from tests.parity.test_sam import CHECKOUT, official_sam, pair
@@ -79,11 +79,55 @@ def test_one_click_alone_has_three_answers_and_the_best_is_taken(method: SAM) ->
         assert len(method.candidates(clear, multimask=True).masks) == 3
 
 
+def latest(sam: SAM) -> tuple[NDArray[np.bool_], NDArray[np.float32]]:
+    """Mask and logits of the last answer."""
+    return next(reversed(sam._answers.values()))
+
+
+def test_another_object_between_two_clicks_changes_nothing(method: SAM) -> None:
+    """A1, A2 on one object; then A1, B1 on another one, A2: as if B1 had never been."""
+    a1, a2 = Click(80.5, 60.5), Click(20, 20, positive=False)
+    b1, b2 = Click(40.5, 90.5), Click(150, 20, positive=False)
+
+    def ask(before: NDArray[np.bool_] | None, *clicks: Click) -> NDArray[np.bool_]:
+        return method.predict(Prompts(clicks=clicks, previous_mask=before)).mask
+
+    method.set_image(picture((120, 170)))
+    ask(ask(None, a1), a1, a2)
+    alone = latest(method)[1]
+    method.set_image(picture((120, 170)))
+    first, other = ask(None, a1), ask(None, b1)
+    second = ask(first, a1, a2)
+    assert np.array_equal(latest(method)[1], alone)
+    ask(other, b1, b2)
+    ask(ask(second, a1, a2, b2), a1, a2, b2)  # a third click,
+    ask(first, a1, a2)  # undone
+    assert np.array_equal(latest(method)[1], alone)
+
+
+def test_equal_masks_of_two_objects_are_told_apart(method: SAM) -> None:
+    method.set_image(picture((120, 170)))
+    empty, (a, b, c) = np.zeros((120, 170), bool), (Click(9, 9), Click(50, 9), Click(90, 90))
+    for value, click in ((1, a), (2, b)):
+        method._remember(((click,), None), empty, np.full((32, 32), -value, np.float32))
+    for value, click in ((1, a), (2, b)):
+        prompt = method._mask_prompt(Prompts(clicks=(click, c), previous_mask=empty))
+        assert (prompt == -value).all()
+
+
+def test_old_answers_are_forgotten(method: SAM) -> None:
+    method.set_image(picture((120, 170)))
+    for x in range(MOST_ANSWERS + 3):
+        method._remember(((Click(x, 1),), None), np.zeros((120, 170), bool), np.zeros((32, 32)))
+    assert len(method._answers) == MOST_ANSWERS
+    assert next(iter(method._answers))[0][0].x == 3
+
+
 def test_the_last_answer_goes_back_as_logits_and_another_mask_as_sure_ones(method: SAM) -> None:
     first = method.predict(Prompts(clicks=(Click(80.5, 60.5),)))
     two = (Click(80.5, 60.5), Click(20, 20, positive=False))
     refined = method.candidates(Prompts(clicks=two, previous_mask=first.mask))
-    logits = torch.from_numpy(method._last[1])[None, None]
+    logits = torch.from_numpy(latest(method)[1])[None, None]
     points = torch.tensor(method.frame.to_input(np.array([[80.0, 60.0], [19.5, 19.5]])))
     with torch.inference_mode():
         expected, _ = method.net.decode(
@@ -142,6 +186,24 @@ def test_finer_patches_make_finer_masks() -> None:
     assert sam.predict(prompts).mask.shape == (40, 50)
 
 
+def test_a_network_may_see_images_of_another_size() -> None:
+    """What lies in the same place of the image is asked about in the same place of the code."""
+    net, large = small_net(), small_net()
+    large.see(256)
+    place = torch.tensor([[[31.5, 63.5]]])
+    twice = (place + 0.5) * 2 - 0.5
+    ones = torch.ones(1, 1).long()
+    assert torch.allclose(
+        net.prompts.embed_points(place, ones), large.prompts.embed_points(twice, ones), atol=1e-5
+    )
+    sam = SAM(large, device="cpu")
+    sam.set_image(picture((100, 80)))
+    found = sam.candidates(Prompts(clicks=(Click(20.5, 20.5),)))
+    assert found.masks.shape == (3, 100, 80) and found.logits.shape == (3, 64, 64)
+    with pytest.raises(ValueError, match="patches"):
+        net.see(100)
+
+
 def test_progress_is_told() -> None:
     told: list[float] = []
     sam = SAM(small_net(), device="cpu", progress=told.append)
@@ -190,4 +252,4 @@ def test_the_authors_predictor_agrees(size: tuple[int, int]) -> None:
         assert np.abs(found.logits - low).max() <= 1e-4
         assert np.mean(found.masks != masks) <= 1e-4  # where a logit is 0 but for rounding
         sam.predict(prompts)
-        previous = (sam._last[0], sam._last[1])
+        previous = latest(sam)

@@ -20,7 +20,7 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 
-from tests.requirements_of_machine import REFERENCES
+from tests.requirements_of_machine import checkout as folder_of
 
 MANIFESTS = Path(__file__).parent / "manifests"
 TOLERANCE = 1e-4
@@ -187,8 +187,11 @@ def reference(checkout: str, *folders: str) -> Iterator[Callable[[str], ModuleTy
     Args:
         checkout: owner+name.
         folders: within the checkout, put on the path; its root when none is named.
+
+    Raises:
+        MissingCheckoutError: it is not there; a test then skips.
     """
-    root = REFERENCES / checkout
+    root = folder_of(checkout)
     paths = [str(root / folder) for folder in folders] or [str(root)]
     before = set(sys.modules)
     sys.path[:0] = paths

@@ -11,9 +11,7 @@ from tests.parity.helpers import (
     random_images,
 )
 from tests.parity.ports import deconvnet_pair, on_meta
-from tests.requirements_of_machine import REFERENCES, needs_references
-
-FOLDER = REFERENCES / "HyeonwooNoh+DeconvNet" / "model" / "DeconvNet"
+from tests.requirements_of_machine import checkout, needs_references
 
 
 def test_converter_takes_the_authors_layers():
@@ -26,7 +24,8 @@ def test_parameters():
 
 @needs_references
 def test_authors_prototxt_agrees():
-    caffe = CaffeNet(FOLDER / "DeconvNet_inference_deploy.prototxt")
+    folder = checkout("HyeonwooNoh+DeconvNet") / "model" / "DeconvNet"
+    caffe = CaffeNet(folder / "DeconvNet_inference_deploy.prototxt")
     ours = deconvnet(21).eval()
     assert count_parameters(ours) == sum(w.numel() for w in caffe.random_weights().values())
     ours.load_state_dict(from_official(caffe.weights), strict=True)

@@ -23,9 +23,9 @@ from tests.parity.helpers import (
     read_manifest,
 )
 from tests.parity.ports import fcn_pair, on_meta
-from tests.requirements_of_machine import REFERENCES, needs_references
+from tests.requirements_of_machine import checkout, needs_references
 
-AUTHORS = REFERENCES / "shelhamer+fcn.berkeleyvision.org"
+AUTHORS = "shelhamer+fcn.berkeleyvision.org"
 
 
 @pytest.mark.parametrize("stride", [32, 16, 8])
@@ -52,7 +52,7 @@ def test_port_agrees(stride, at_once):
 @needs_references
 @pytest.mark.parametrize("name", ["voc-fcn32s", "voc-fcn16s", "voc-fcn8s", "voc-fcn8s-atonce"])
 def test_authors_prototxt_agrees(name):
-    caffe = CaffeNet(AUTHORS / name / "val.prototxt")
+    caffe = CaffeNet(checkout(AUTHORS) / name / "val.prototxt")
     stride = int(name.removeprefix("voc-fcn").split("s")[0])
     ours = fcn.FCN(21, stride, scale_scores=name.endswith("atonce")).eval()
     ours.load_state_dict(fcn.from_official(caffe.random_weights()), strict=True)

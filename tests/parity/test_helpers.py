@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
 
+from tests import requirements_of_machine
 from tests.parity import helpers
+from tests.requirements_of_machine import REPOSITORY, MissingCheckoutError
 
 
 def small() -> nn.Module:
@@ -55,7 +61,7 @@ def test_manifest_finds_a_dropped_tensor(tmp_path, monkeypatch):
 
 def test_a_reference_leaves_no_module_behind(tmp_path, monkeypatch):
     """Two checkouts may both have a folder `models`, with or without `__init__.py`."""
-    monkeypatch.setattr(helpers, "REFERENCES", tmp_path)
+    monkeypatch.setattr(requirements_of_machine, "REFERENCES", tmp_path)
     for owner, value in (("a", 1), ("b", 2)):
         folder = tmp_path / f"{owner}+net" / "models"
         folder.mkdir(parents=True)
@@ -63,3 +69,26 @@ def test_a_reference_leaves_no_module_behind(tmp_path, monkeypatch):
     for owner, value in (("a", 1), ("b", 2)):
         with helpers.reference(f"{owner}+net") as load:
             assert value == load("models.net").VALUE
+
+
+def test_a_reference_that_is_not_there_says_what_to_clone(tmp_path, monkeypatch):
+    monkeypatch.setattr(requirements_of_machine, "REFERENCES", tmp_path)
+    (tmp_path / "another+net").mkdir()
+    what = r"git clone https://github\.com/owner/net-2 FOLDER/owner\+net-2"
+    with pytest.raises(MissingCheckoutError, match=what), helpers.reference("owner+net-2"):
+        pass
+
+
+def test_a_test_without_its_checkout_skips(tmp_path):
+    """Though the folder of checkouts is there."""
+    (tmp_path / "test_it.py").write_text(
+        "from tests.requirements_of_machine import checkout\n"
+        "def test_it():\n    checkout('owner+net-2')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "no:xdist", "-p", "tests.conftest", "test_it.py"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "SEGEDU_REFERENCES": str(tmp_path)},
+    )  # fmt: skip
+    assert "1 check(s) skipped, a checkout of owner+net-2: git clone" in done.stdout, done.stdout
+    assert "failed" not in done.stdout

@@ -11,9 +11,7 @@ from tests.parity.helpers import (
     random_images,
 )
 from tests.parity.ports import on_meta, segnet_pair
-from tests.requirements_of_machine import REFERENCES, needs_references
-
-PROTOTXT = REFERENCES / "alexgkendall+SegNet-Tutorial" / "Models" / "segnet_inference.prototxt"
+from tests.requirements_of_machine import checkout, needs_references
 
 
 def test_converter_takes_the_authors_layers():
@@ -27,7 +25,8 @@ def test_parameters():
 @needs_references
 def test_authors_prototxt_agrees():
     """360 x 480, the size whose odd maps (45 rows, pooled to 23) the prototxt spells out."""
-    caffe = CaffeNet(PROTOTXT)
+    models = checkout("alexgkendall+SegNet-Tutorial") / "Models"
+    caffe = CaffeNet(models / "segnet_inference.prototxt")
     ours = segnet(11).eval()
     assert count_parameters(ours) == sum(w.numel() for w in caffe.random_weights().values())
     ours.load_state_dict(from_official(caffe.weights), strict=True)

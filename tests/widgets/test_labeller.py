@@ -154,6 +154,32 @@ def test_resumes_at_the_first_unfinished_image(labeller, folder, output):
     assert done.image_name == "1.png" and "All 4 images" in done.message
 
 
+def test_the_first_click_after_resuming_shows_how_far_the_image_is_encoded(folder, output):
+    class Telling(Disks):
+        progress = None
+
+        def __init__(self):
+            super().__init__()
+            self.heard = []
+
+        def set_image(self, image):
+            super().set_image(image)
+            self.heard.append(self.progress is not None)
+
+    first = Labeller(folder, Disks(), CATEGORIES, output)
+    click(first, 8, 8)
+    first.accept("cat")
+    method = Telling()
+    again = Labeller(folder, method, CATEGORIES, output)
+    again.segmenter.wait()
+    assert again.image_name == "1.png" and method.encoded == 0
+    click(again, 20, 8)
+    again.segmenter.wait()
+    click(again, 20, 9)
+    again.segmenter.wait()
+    assert method.encoded == 1 and method.heard == [True] and method.progress is None
+
+
 def test_bad_files_are_skipped_and_said(folder, output):
     (folder / "0.png").write_text("no image")
     (folder / "2.png").write_bytes((folder / "2.png").read_bytes()[:300])

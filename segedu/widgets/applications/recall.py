@@ -45,6 +45,11 @@ class Recalling:
     def progress(self, listener: Any) -> None:
         self.method.progress = listener  # type: ignore[attr-defined]
 
+    @property
+    def unencoded(self) -> bool:
+        """Whether the method must be given its image before it can answer the next prompts."""
+        return self._image is not None and self._answer is None
+
     def set_image(self, image: Any) -> None:
         """Give the method the image, now or when it is asked."""
         self._image = image
