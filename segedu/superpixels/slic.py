@@ -91,10 +91,11 @@ def _borders(length: int, parts: int) -> NDArray[np.int64]:
 
 def to_lab(images: list[NDArray[Any]], device: torch.device) -> Tensor:
     """CIELAB (B, 3, H, W) of B images (H, W, 3) of one size and type, on `device`."""
-    if device.type == "cpu" and images[0].dtype == np.uint8:
-        # `rgb_to_lab` from tables: the same within 1e-3, twenty times as fast.
+    if images[0].dtype == np.uint8:
+        # `rgb_to_lab` from tables: the same within 1e-3, twenty times as fast. For CUDA too: the
+        # largest distance of SLICO turns differences of 1e-4 into other labels for a pixel in 500.
         planes = [torch.from_numpy(kernels.lab_from_uint8(image)) for image in images]
-        return planes[0][None] if len(planes) == 1 else torch.stack(planes)
+        return (planes[0][None] if len(planes) == 1 else torch.stack(planes)).to(device)
     rgb = torch.from_numpy(np.stack([as_float(image) for image in images]))
     return rgb_to_lab(rgb.to(device).permute(0, 3, 1, 2))
 

@@ -273,7 +273,7 @@ def _evolution(
         band = narrow_band(psi, BAND)
         speeds = extend(phi, feet, band), extend(phi_x, feet, band), extend(phi_y, feet, band)
         grown = 0
-        for _ in range(STEPS_PER_ROUND):
+        for _ in range(min(STEPS_PER_ROUND, max_iterations - iteration)):
             grown += change_sides(psi, step(psi, band, *speeds, skeleton), labels, band)
             iteration += 1
         growth = grown / (STEPS_PER_ROUND * labels.size)

@@ -68,8 +68,11 @@ def to_coco(
 
 
 def label_png(masks: Sequence[NDArray[np.bool_]]) -> bytes:
-    """PNG (H, W) uint8: 0 is background, object k has the value k; a later object lies above."""
-    labels = np.zeros(masks[0].shape, np.uint8)
+    """PNG (H, W): 0 is background, object k has the value k; a later object lies above.
+
+    Of 8 bits, or of 16 where there are more than 255 objects.
+    """
+    labels = np.zeros(masks[0].shape, np.uint8 if len(masks) <= 255 else np.uint16)
     for value, mask in enumerate(masks, start=1):
         labels[mask] = value
     return _png(labels)
@@ -91,7 +94,7 @@ def cutout_png(image: Any, mask: NDArray[np.bool_]) -> bytes:
     return _png(np.dstack([pixels[window][..., ::-1], alpha]))
 
 
-def _png(array: NDArray[np.uint8]) -> bytes:
+def _png(array: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
     ok, data = cv2.imencode(".png", array)
     if not ok:
         raise RuntimeError("OpenCV could not write a PNG")

@@ -76,8 +76,9 @@ class SegmenterView {
     this.model.on("msg:custom", message);
     const observer = new ResizeObserver(() => this.resize());
     observer.observe(this.stage);
+    this.watchDensity();
     this.cleanup.push(() => observer.disconnect(), () => this.model.off("change:_state", changed),
-      () => this.model.off("msg:custom", message), () => clearTimeout(this.timer), () => clearTimeout(this.panels), () => cancelAnimationFrame(this.frame));
+      () => this.model.off("msg:custom", message), () => clearTimeout(this.timer), () => clearTimeout(this.panels), () => this.forgetDensity(), () => cancelAnimationFrame(this.frame));
   }
 
   resize() {
@@ -90,6 +91,14 @@ class SegmenterView {
     Object.assign(this.canvas, { width: Math.round(width * this.ratio), height: Math.round(height * this.ratio) });
     this.viewport.resize(width, height);
     this.paint();
+  }
+
+  /** On a screen of another pixel density the page keeps its size. A query knows one density: ask anew each time. */
+  watchDensity() {
+    const query = window.matchMedia(`(resolution: ${window.devicePixelRatio}dppx)`);
+    const changed = () => { this.watchDensity(); this.resize(); };
+    query.addEventListener("change", changed, { once: true });
+    this.forgetDensity = () => query.removeEventListener("change", changed);
   }
 
   // What Python says

@@ -219,13 +219,21 @@ class Segmenter(anywidget.AnyWidget):
         self._publish()
 
     def delete(self, name: str) -> None:
-        """Delete an object; where it was the last one, an empty one takes its place."""
+        """Delete an object; where it was the last one, an empty one takes its place.
+
+        `undo` brings it back as long as nothing else has changed.
+        """
         self._answerer.withdraw(self._objects.named(name))
         self._objects.delete(name)
         self._publish(masks=True)
 
     def undo(self) -> None:
-        """Take the active object's last prompt back."""
+        """Bring back an object deleted just now, else take the active one's last prompt back."""
+        if self._objects.can_restore:
+            with self._lock:
+                self._objects.restore()
+                self._request()
+            return
         self._go(self._active.at - 1)
 
     def redo(self) -> None:
@@ -278,11 +286,13 @@ class Segmenter(anywidget.AnyWidget):
 
     def _push(self, prompts: Prompts) -> None:
         with self._lock:
+            self._objects.forget_deleted()
             self._active.push(prompts)
             self._request()
 
     def _go(self, at: int) -> None:
         with self._lock:
+            self._objects.forget_deleted()
             thing = self._active
             thing.at = min(max(at, 0), len(thing.history) - 1)
             self._request()

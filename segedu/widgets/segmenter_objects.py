@@ -24,6 +24,7 @@ class Objects:
         self._truths = truths
         self._made = 0
         self._things: list[SegmentedObject] = []
+        self._before: tuple[list[SegmentedObject], SegmentedObject] | None = None
         for name in names or ("object 1",):
             self.add(name)
         self.active = self._things[0]
@@ -38,6 +39,7 @@ class Objects:
 
     def add(self, name: str | None = None) -> SegmentedObject:
         """Another object, under the name given or, where that is taken, a numbered one."""
+        self.forget_deleted()
         self._made += 1
         number = self._made
         while name is None or name in self.names:
@@ -56,17 +58,35 @@ class Objects:
         thing, new = self.named(old), new.strip()
         if not new or any(other.name == new and other is not thing for other in self):
             raise ValueError(f"an object's name must be new and not empty, got {new!r}")
+        self.forget_deleted()
         thing.name = new
         if truth := self._truths.by_name.get(new):
             thing.compare_with(truth)
 
     def delete(self, name: str) -> None:
         """Delete an object; where it was the last one, an empty one takes its place."""
+        before = list(self._things), self.active
         self._things.remove(self.named(name))
         if not self._things:
             self.add()
         if self.active not in self._things:
             self.active = self._things[-1]
+        self._before = before
+
+    @property
+    def can_restore(self) -> bool:
+        """Whether the last change was a deletion."""
+        return self._before is not None
+
+    def restore(self) -> None:
+        """Bring back the object that was deleted last, where nothing has changed since."""
+        if self._before is not None:
+            self._things, self.active = self._before
+            self._before = None
+
+    def forget_deleted(self) -> None:
+        """Something else has changed: what was deleted stays so."""
+        self._before = None
 
     def named(self, name: str) -> SegmentedObject:
         """The object of that name.

@@ -79,7 +79,7 @@ class ObjectList {
       "data-object": id, onclick: select, onkeydown: enter },
       element("i", { style: `background: rgb(${color})` }), active ? input : element("span", { class: "sg-name" }, name),
       element("kbd", {}, i < 9 ? String(i + 1) : ""),
-      element("button", { type: "button", class: "sg-button sg-delete", "aria-label": `Delete ${name}`, title: `Delete ${name}`, html: CROSS,
+      element("button", { type: "button", class: "sg-button sg-delete", "aria-label": `Delete ${name}`, title: `Delete ${name} (Z brings it back)`, html: CROSS,
         onclick: (e) => { e.stopPropagation(); this.send({ type: "delete", id }); } }));
   }
 }

@@ -33,7 +33,7 @@ def describe(segmenter: Segmenter, events: int) -> dict[str, Any]:
         "active": thing.id,
         "prompts": as_json(step.prompts),
         "derived": None if present is None else _derived(segmenter, thing, name),
-        "undo": thing.at > 0,
+        "undo": thing.at > 0 or segmenter._objects.can_restore,
         "redo": thing.at + 1 < len(thing.history),
         "history": _history(thing, name),
         "at": thing.at,

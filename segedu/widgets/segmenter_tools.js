@@ -8,11 +8,11 @@ const icon = (path) =>
  *  can be converted, else greyed. */
 const TOOLS = [
   { id: "click", kind: "click", key: "c", label: "Click", icon: icon('<path d="M4 2l8.5 6-3.8.7L6.6 13z"/>'),
-    hint: "Click the object. Right-click, Alt-click or − marks background." },
+    hint: "Click the object. Right-click, Alt-click or X, then a click, marks background." },
   { id: "box", kind: "box", key: "b", label: "Box", icon: icon('<path d="M2.5 3.5h11v9h-11z" stroke-dasharray="2.4 2"/>'),
     hint: "Drag a box around the object." },
   { id: "stroke", kind: "stroke", key: "s", label: "Brush", icon: icon('<path d="M13.5 2.5L7 9M6.5 8.5c-2 0-3 1-3 2.5s-1 2-2 2c2.5 1.5 6 1 6.5-2z"/>'),
-    hint: "Brush over the object; with − over the background." },
+    hint: "Brush over the object; with the right button, Alt or X over the background." },
   { id: "contour", kind: "contour", key: "l", label: "Lasso", icon: icon('<path d="M8 3c3.3 0 5.5 1.5 5.5 3.5S11.3 10 8 10 2.5 8.5 2.5 6.5 4.7 3 8 3zM5 9.6c-1 1-1 2 0 2.4s1 1.5 0 2"/>'),
     hint: "Draw a line all around the object." },
   { id: "pan", kind: null, key: "h", label: "Move", icon: icon('<path d="M8 1.5v13M1.5 8h13M6 3.5l2-2 2 2M6 12.5l2 2 2-2M3.5 6l-2 2 2 2M12.5 6l2 2-2 2"/>'),
@@ -47,12 +47,15 @@ const STEP_KINDS = {
 };
 const SHORTCUTS = [
   ["C  B  S  L  H", "click, box, brush, lasso, move"],
-  ["X", "object / background (+ / −)"],
+  ["X", "object / background"],
+  ["Right button   Alt", "the other one of both, this once"],
   ["[  ]", "smaller, larger brush"],
-  ["Z   Y", "undo, redo"],
+  ["Z   Y", "undo (a deleted object too), redo; Shift+Z redoes as well"],
   ["Delete", "clear the object's prompts"],
   ["N   1 … 9", "new object, switch object"],
   ["+  −  0", "zoom in, out, fit"],
+  ["Ctrl + wheel", "zoom around the pointer"],
+  ["Middle button", "drag to move the image, with any tool"],
   ["M", "hide or show masks"],
   ["T", "hide or show the ground truth's outline"],
   ["V   K", "next method, all methods side by side"],

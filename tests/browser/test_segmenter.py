@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from segedu.data import load_photograph
 from tests.requirements_of_machine import needs_chromium
 
 if TYPE_CHECKING:
@@ -215,6 +217,128 @@ def test_mouse(lab: Lab, tmp_path: Path) -> None:
         notebook.wait_for_python("len(segmenter.objects) == 3")
         canvas.root.locator(".sg-object").nth(2).locator(".sg-delete").click()
         notebook.wait_for_python("len(segmenter.objects) == 2")
+        canvas.canvas.focus()
+        page.keyboard.press("z")
+        notebook.wait_for_python("len(segmenter.objects) == 3")
+
+
+def strength(canvas: Canvas, x: float, y: float) -> int:
+    """How far the tint colours the grey image there."""
+    red, _, blue = canvas.color(*canvas.at(x, y))
+    return abs(red - blue)
+
+
+def seen_scale(canvas: Canvas) -> float:
+    """The scale that the widget's status line tells."""
+    canvas.page.wait_for_timeout(100)
+    return float(canvas.root.locator(".sg-scale").inner_text().split()[0]) / 100
+
+
+def test_opacity_brush_and_hiding(lab: Lab) -> None:
+    with disk_widget(lab) as (notebook, canvas):
+        page = notebook.page
+        keys = page.keyboard
+
+        def radii() -> list[float]:
+            return notebook.python("[s.radius for s in segmenter.prompts.strokes]")
+
+        def stroke(y: float) -> None:
+            canvas.drag((20, y), (60, y))
+
+        canvas.tool("stroke")
+        size = canvas.root.get_by_label("Brush radius in pixels")
+        size.fill("10")
+        stroke(30)
+        canvas.painted(1)
+        assert radii() == [10]
+        canvas.canvas.focus()
+        keys.press("]")
+        stroke(70)
+        keys.press("[")
+        keys.press("[")
+        stroke(110)
+        canvas.painted(3)
+        _, larger, smaller = radii()
+        assert larger == 13 and smaller < 10 and size.input_value() == str(int(smaller))
+
+        # A stroke by keyboard: begins and ends with Enter, follows the cursor between.
+        for key in ("Enter", "Shift+ArrowRight", "Shift+ArrowRight", "Enter"):
+            keys.press(key)
+        canvas.painted(4)
+        (x0, y0), *_, (x1, y1) = notebook.python("segmenter.prompts.strokes[3].points")
+        assert abs(x1 - x0 - 80 / canvas.scale) < 0.1 and y0 == y1
+
+        # Esc drops what is being drawn: no event reaches Python.
+        page.mouse.move(*canvas.at(120, 40))
+        page.mouse.down()
+        page.mouse.move(*canvas.at(160, 40), steps=3)
+        keys.press("Escape")
+        page.mouse.up()
+        keys.press("Enter")
+        keys.press("Shift+ArrowRight")
+        keys.press("Escape")
+        page.wait_for_timeout(200)
+        assert len(radii()) == 4 and notebook.python("segmenter._events") == 4
+
+        # The middle of a stroke is under the stroke's own paint: look at the mask of a click.
+        keys.press("c")
+        canvas.click(200, 120)
+        canvas.painted(5)
+        place = (200, 124.5)
+        opacity = canvas.root.get_by_label("Mask opacity")
+        seen = []
+        for value in ("0", "0.45", "1"):
+            opacity.fill(value)
+            page.wait_for_timeout(100)
+            seen.append(strength(canvas, *place))
+        assert seen[0] < 5 and seen[0] + 20 < seen[1] < seen[2] - 20, seen
+        canvas.canvas.focus()
+        for hidden in (True, False):
+            keys.press("m")
+            page.wait_for_timeout(100)
+            assert (strength(canvas, *place) < 5) == hidden
+
+
+def test_zoom_buttons_keys_and_middle_button(lab: Lab) -> None:
+    with disk_widget(lab) as (notebook, canvas):
+        page = notebook.page
+        fitted = seen_scale(canvas)
+        canvas.canvas.focus()
+        for closer, farther, whole in (
+            (lambda: canvas.tool("in"), lambda: canvas.tool("out"), lambda: canvas.tool("fit")),
+            tuple((lambda k=k: page.keyboard.press(k)) for k in ("+", "-", "0")),
+        ):
+            closer()
+            closer()
+            assert abs(seen_scale(canvas) / fitted - 2.25) < 0.02
+            farther()
+            assert abs(seen_scale(canvas) / fitted - 1.5) < 0.02
+            whole()
+            assert seen_scale(canvas) == fitted
+
+        # The middle button moves the image with any tool, and draws nothing.
+        canvas.tool("in")
+        canvas.tool("box")
+        x, y = canvas.at(WIDTH / 2, HEIGHT / 2)
+        page.mouse.move(x, y)
+        page.mouse.down(button="middle")
+        page.mouse.move(x + 30, y + 20, steps=3)
+        page.mouse.up(button="middle")
+        canvas.tool("click")
+        page.mouse.click(x + 30, y + 20)
+        canvas.painted(1)
+        assert not notebook.python("segmenter.prompts.box")
+        [[cx, cy, _]] = clicks(notebook)
+        assert abs(cx - WIDTH / 2) < 0.3 and abs(cy - HEIGHT / 2) < 0.3
+
+        # To a screen of another density: as many pixels as that one has.
+        session = page.context.new_cdp_session(page)
+        metrics = {"width": 1300, "height": 1000, "deviceScaleFactor": 2, "mobile": False}
+        session.send("Emulation.setDeviceMetricsOverride", metrics)
+        session.send("Page.captureScreenshot")  # a frame, with which the page hears of it
+        box = canvas.canvas.bounding_box()
+        assert box is not None
+        assert canvas.canvas.evaluate("c => c.width") == round(2 * box["width"])
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.0])
@@ -353,6 +477,32 @@ def test_touch_taps_and_pinches(lab: Lab) -> None:
         x, y, _ = clicks(notebook)[1]
         assert abs(x - WIDTH / 2) < 1 and abs(y - HEIGHT / 2) < 1
 
+        # One finger draws with the other tools, and marks the background.
+        def draw(*points: tuple[float, float]) -> None:
+            touch("touchStart", canvas.at(*points[0]))
+            for (xa, ya), (xb, yb) in pairwise(points):
+                for part in (0.25, 0.5, 0.75, 1.0):
+                    touch("touchMove", canvas.at(xa + part * (xb - xa), ya + part * (yb - ya)))
+            touch("touchEnd")
+
+        canvas.tool("fit")
+        canvas.tool("negative")
+        draw((100, 62))
+        canvas.painted(3)
+        assert [c[2] for c in clicks(notebook)] == [True, True, False]
+        canvas.tool("positive")
+        for tool in ("box", "stroke", "contour"):
+            canvas.tool(tool)
+            draw((20, 20), (60, 20), (60, 50))
+        canvas.painted(6)
+        assert len(clicks(notebook)) == 3
+        box = notebook.python("segmenter.prompts.box")
+        np.testing.assert_allclose(box, [20, 20, 60, 50], atol=0.5)
+        for points in ("prompts.strokes[0].points", "prompts.contour"):
+            path = np.array(notebook.python(f"segmenter.{points}"))
+            assert len(path) >= 4
+            np.testing.assert_allclose([path.min(0), path.max(0)], [[20, 20], [60, 50]], atol=0.5)
+
 
 LIMITED = """
 class Limited(Disk):
@@ -471,11 +621,6 @@ def test_box_and_three_clicks_on_the_astronaut(lab: Lab) -> None:
         data = json.loads(text)["cells"][0]["outputs"][-1]["data"]
         assert data["image/png"] and "application/vnd.jupyter.widget-view+json" in data
 
-    data_module = pytest.importorskip("segedu.data")
-    if not hasattr(data_module, "load_photograph"):
-        pytest.skip("the annotated photographs are not there yet")
-    people = [
-        i for i in data_module.load_photograph("astronaut").instances if i.category == "person"
-    ]
+    people = [i for i in load_photograph("astronaut").instances if i.category == "person"]
     truth = max(people, key=lambda person: person.mask.sum()).mask
     assert (mask & truth).sum() / (mask | truth).sum() > 0.85

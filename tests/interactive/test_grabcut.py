@@ -123,9 +123,13 @@ def test_trimap_follows_the_prompts() -> None:
     trimap = trimap_from_prompts(Prompts(clicks, box=(5, 5, 30, 20)), (40, 50), 2.0)
     assert trimap[10, 10] == OBJECT and trimap[10, 25] == BACKGROUND
     assert trimap[15, 17] == MAYBE_OBJECT and trimap[30, 40] == BACKGROUND
-    assert (trimap[5:20, 5:30] != BACKGROUND).sum() + (
-        trimap[5:20, 5:30] == BACKGROUND
-    ).sum() == 375
+    inside = np.zeros((40, 50), bool)
+    inside[5:20, 5:30] = True
+    assert (trimap[~inside] == BACKGROUND).all()
+    # In the box only the negative click's disk is background, of a radius of 2 pixels.
+    rows, cols = np.nonzero(inside & (trimap == BACKGROUND))
+    assert 9 <= len(rows) <= 21
+    assert (np.hypot(cols + 0.5 - 25.5, rows + 0.5 - 10.5) <= 2.5).all()
     free = trimap_from_prompts(Prompts((Click(10.5, 10.5),)), (40, 50), 2.0)
     assert free[10, 10] == OBJECT and free[10, 15] == MAYBE_OBJECT
     assert free[39, 49] == MAYBE_BACKGROUND

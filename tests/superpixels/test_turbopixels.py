@@ -384,9 +384,10 @@ def test_float_and_uint8_agree():
 
 def test_max_iterations_ends_it_with_everything_assigned():
     image = skimage.data.coffee()[:60, :80]
-    states = list(turbopixels_steps(image, 12, max_iterations=1))
-    assert [state.iteration for state in states] == [0, 6]
-    assert_partition(states[-1].labels, 12)
+    for most, expected in ((1, [0, 1]), (8, [0, 6, 8])):
+        states = list(turbopixels_steps(image, 12, max_iterations=most))
+        assert [state.iteration for state in states] == expected
+        assert_partition(states[-1].labels, 12)
 
 
 @pytest.mark.parametrize(

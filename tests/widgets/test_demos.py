@@ -106,7 +106,7 @@ def test_a_truth_of_another_size_is_refused(image, truth):
 
 def test_recall_curve(image, truth):
     demo = boundary_recall_curve(image, truth, numbers=(4, 16, 64))
-    assert demo.progress.value == demo.progress.max == 12
+    assert demo.progress.value == demo.progress.max == 15
     for tolerance in ends(demo.tolerance):
         demo.tolerance.value = tolerance
         for points in demo.points.values():
@@ -123,6 +123,18 @@ def test_recall_curve(image, truth):
         assert demo.points["squares"] == squares
     # Squares of 4 segments: sides of 36.7 pixels, so the grid is 2 x 3.
     assert squares[0][0] == 6
+
+
+def test_recall_curve_finds_the_numbers_asked_for():
+    rng = np.random.default_rng(1)
+    blocks = rng.integers(0, 256, (12, 16, 3)).repeat(12, 0).repeat(12, 1)
+    picture = (0.8 * blocks + rng.integers(0, 50, blocks.shape)).astype(np.uint8)
+    truth = np.arange(12 * 16).reshape(12, 16).repeat(12, 0).repeat(12, 1)
+    demo = boundary_recall_curve(picture, truth, numbers=(25, 50, 100, 200, 400))
+    for name in ("SLIC", "graph-based", "QuickShift", "TurboPixels"):
+        made = [x for x, _ in demo.points[name]]
+        asked = (25, 100, 400) if name == "TurboPixels" else demo.numbers
+        assert np.all(np.abs(np.log(np.divide(made, asked))) < np.log(1.3)), (name, made)
 
 
 def test_chart_is_drawn_with_no_point_at_all():

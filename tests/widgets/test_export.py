@@ -83,6 +83,14 @@ def test_label_png_numbers_the_objects() -> None:
     np.testing.assert_array_equal(labels, np.where(two, 2, one.astype(int)))
 
 
+@pytest.mark.parametrize(("count", "kind"), [(255, np.uint8), (300, np.uint16)])
+def test_label_png_holds_more_objects_than_a_byte(count: int, kind: type) -> None:
+    masks = list(np.eye(count, dtype=bool).reshape(count, 1, count))
+    labels = cv2.imdecode(np.frombuffer(label_png(masks), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert labels.dtype == kind
+    np.testing.assert_array_equal(labels, 1 + np.arange(count)[None])
+
+
 def test_cutout_is_transparent_around_the_object() -> None:
     image = np.arange(4 * 5 * 3, dtype=np.uint8).reshape(4, 5, 3)
     mask = np.zeros((4, 5), bool)

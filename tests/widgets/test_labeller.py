@@ -97,6 +97,10 @@ def test_deleting_clearing_and_renaming_reach_the_file(labeller, output):
     area = int(disk(6, 10).sum())
     labeller.segmenter.delete("cat 2")
     assert on_disk(output) == {"1.png": [("cat", area)] * 2}
+    labeller.segmenter.undo()
+    assert on_disk(output) == {"1.png": [("cat", area)] * 3}
+    labeller.segmenter.delete("cat 2")
+    assert on_disk(output) == {"1.png": [("cat", area)] * 2}
     labeller.segmenter.active = "cat 3"
     labeller.segmenter.clear()
     assert on_disk(output) == {"1.png": [("cat", area)]}

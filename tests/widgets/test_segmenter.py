@@ -186,6 +186,38 @@ def test_objects_have_their_own_prompts(browser: Browser) -> None:
     assert len(set(colors)) == len(colors)
 
 
+def test_a_deleted_object_comes_back(browser: Browser) -> None:
+    browser.click(20, 10)
+    mask = browser.segmenter.mask
+    browser("delete", id=1)  # the only one: an empty one takes its place
+    assert not browser.segmenter.mask.any() and browser.state["undo"]
+    browser("undo")
+    assert browser.segmenter.objects == ["object 1"]
+    np.testing.assert_array_equal(browser.segmenter.mask, mask)
+
+    browser("add")
+    browser("delete", id=1)
+    browser("undo")
+    assert browser.segmenter.objects[0] == "object 1" and len(browser.segmenter.objects) == 2
+    browser("undo")  # as before the deletion: of the active object, which has no prompt
+    assert len(browser.segmenter.objects) == 2
+
+
+@pytest.mark.parametrize("change", ["click", "add", "rename"])
+def test_a_deleted_object_stays_deleted_once_something_changed(
+    browser: Browser, change: str
+) -> None:
+    browser("add")
+    browser("delete", id=1)
+    if change == "click":
+        browser.click(20, 10)
+    else:
+        browser(change, **({"id": 2, "name": "cat"} if change == "rename" else {}))
+    browser("undo")
+    browser("undo")
+    assert 1 not in [thing["id"] for thing in browser.state["objects"]]
+
+
 @pytest.mark.parametrize("name", ["", "  ", "object 2"])
 def test_a_bad_name_is_refused_and_shown(browser: Browser, name: str) -> None:
     browser("add")

@@ -70,8 +70,8 @@ class KeptObjects:
         changed = False
         for number, kept in list(self._kept.items()):
             if number not in names:
+                # Not forgotten: where the deletion is undone, the label comes back.
                 changed |= self._write_mask(kept, NO_MASK, Prompts())
-                del self._kept[number]
                 continue
             changed |= self._write_name(kept, names[number])
             prompts = segmenter._objects.with_id(number).step.prompts

@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 from numpy.typing import NDArray
 
-from segedu.drawing import BLUE, GREEN, VERMILION
+from segedu.drawing import BLUE, GREEN, PURPLE, VERMILION
 from segedu.images import as_uint8, check_label_map
-from segedu.superpixels import QuickshiftTree, felzenszwalb, quickshift_tree, slic
+from segedu.superpixels import (
+    QuickshiftTree,
+    felzenszwalb,
+    quickshift_tree,
+    slic,
+    turbopixels_steps,
+)
 from segedu.superpixels.metrics import boundary_recall
 from segedu.widgets.demos.base import Demo, Image, slider
 
-SERIES = {"SLIC": BLUE, "graph-based": VERMILION, "QuickShift": GREEN, "squares": (130, 130, 130)}
+SERIES = {
+    "SLIC": BLUE,
+    "squares": (130, 130, 130),
+    "graph-based": VERMILION,
+    "QuickShift": GREEN,
+    "TurboPixels": PURPLE,  # the slowest comes last
+}
+ATTEMPTS = 8  # at a parameter that gives the number asked for,
+CLOSE = 0.05  # until the number is right within this part
+# QuickShift links within three of these: larger ones make fewer segments possible, and take longer.
+KERNEL_SIZES = (4.0, 6.0, 9.0, 12.0)
 Labels = NDArray[np.int32]
 Points = Mapping[str, Sequence[tuple[float, float]]]
 
@@ -24,10 +41,12 @@ Points = Mapping[str, Sequence[tuple[float, float]]]
 class RecallCurve(Demo):
     """Boundary recall against the number of segments, point by point as it is computed.
 
+    Where a method has no parameter for the number, its own is searched for.
+
     Args:
         image: (H, W, 3).
         truth: (H, W) label map.
-        numbers: the numbers of segments asked for.
+        numbers: the numbers of segments asked for; of TurboPixels the first, a middle and the last.
     """
 
     def __init__(
@@ -39,19 +58,23 @@ class RecallCurve(Demo):
         self.numbers = tuple(n for n in numbers if n <= pixels) or (1,)
         self.points: dict[str, list[tuple[float, float]]] = {name: [] for name in SERIES}
         self._labels: dict[tuple[str, int], Labels] = {}
-        self._tree: QuickshiftTree | None = None
-        self.methods: dict[str, Callable[[int], Labels]] = {
-            "SLIC": lambda n: slic(self.image, n, self.compactness.value, device="cpu"),
-            "graph-based": lambda n: felzenszwalb(
-                self.image, scale=pixels / n, min_size=pixels // (4 * n)
-            ),
+        smallest = pixels // (4 * max(self.numbers))
+        self._graph_based = cache(lambda k: felzenszwalb(self.image, scale=k, min_size=smallest))
+        self._tree = cache(self._grow_tree)
+        self.methods: dict[str, Callable[[int], Iterator[Labels]]] = {
+            "SLIC": lambda n: iter([slic(self.image, n, self.compactness.value, device="cpu")]),
+            "squares": lambda n: iter([self._squares(n)]),
+            "graph-based": lambda n: attempts(self._graph_based, n, 0.1, 1e6),
             "QuickShift": self._quickshift,
-            "squares": self._squares,
+            "TurboPixels": lambda n: (s.labels for s in turbopixels_steps(self.image, n)),
         }
+        few = {self.numbers[0], self.numbers[len(self.numbers) // 2], self.numbers[-1]}
+        self._asked = {name: self.numbers for name in SERIES}
+        self._asked["TurboPixels"] = tuple(n for n in self.numbers if n in few)
         self.tolerance = slider("tolerance, px", 2, 0, 8)
         self.compactness = slider("SLIC's m", 10, 1, 80)
         self.progress = widgets.IntProgress(
-            0, 0, len(SERIES) * len(self.numbers), layout=widgets.Layout(width="160px")
+            0, 0, sum(map(len, self._asked.values())), layout=widgets.Layout(width="160px")
         )
         self.chart = widgets.HTML()
         self.tolerance.observe(lambda _: self.work(self._run()), "value")
@@ -73,28 +96,31 @@ class RecallCurve(Demo):
         done = 0
         # The first answer to a drag is the old curves; each new point then replaces its series.
         for name, method in self.methods.items():
-            for number in self.numbers:
+            for number in self._asked[name]:
                 if (name, number) not in self._labels:
-                    self._labels[name, number] = method(number)
+                    for labels in method(number):  # noqa: B007
+                        yield  # between two attempts the next drag is looked at
+                    self._labels[name, number] = labels
                 labels = self._labels[name, number]
                 recall = boundary_recall(labels, self.truth, self.tolerance.value)
-                points[name] = sorted([*points[name], (len(np.unique(labels)), recall)])
+                points[name] = sorted([*points[name], (count(labels), recall)])
                 self.points = {**self.points, name: points[name]}
                 done += 1
                 self.progress.value = done
                 self.show()
                 yield
 
-    def _quickshift(self, number: int) -> Labels:
-        """The cut of the tree that comes nearest to the number asked for."""
-        if self._tree is None:
-            self._tree = quickshift_tree(self.image, ratio=0.5, kernel_size=4.0, device="cpu")
-        low, high = 0.0, 100.0
-        for _ in range(9):  # more distance, fewer segments
-            middle = (low + high) / 2
-            enough = int(self._tree.cut(middle).max()) + 1 > number
-            low, high = (middle, high) if enough else (low, middle)
-        return self._tree.cut(high)
+    def _grow_tree(self, kernel_size: float) -> QuickshiftTree:
+        return quickshift_tree(self.image, ratio=0.5, kernel_size=kernel_size, device="cpu")
+
+    def _quickshift(self, number: int) -> Iterator[Labels]:
+        """Cuts of the first tree that can be cut into so few segments."""
+        for kernel_size in KERNEL_SIZES:
+            fewest = self._tree(kernel_size).cut(1e6)
+            yield fewest
+            if count(fewest) <= number:
+                break
+        yield from attempts(self._tree(kernel_size).cut, number, 0.5, 1e3)
 
     def _squares(self, number: int) -> Labels:
         """Squares that look at no pixel: what any method must beat."""
@@ -107,11 +133,12 @@ class RecallCurve(Demo):
 
     def show(self) -> None:
         """Draw the points that are there."""
+        found = [x for line in self.points.values() for x, _ in line] or self.numbers
         self.chart.value = line_chart(
             self.points,
             "number of segments, log scale",
             f"boundary recall, {self.tolerance.value} px",
-            (min(self.numbers) / 2, max(self.numbers) * 1.6),
+            (min(found) / 1.3, max(found) * 1.3),
         )
 
     def picture(self) -> Image:
@@ -130,6 +157,30 @@ class RecallCurve(Demo):
         pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()  # type: ignore[attr-defined]
         plt.close(figure)
         return pixels
+
+
+def count(labels: Labels) -> int:
+    """How many segments there are."""
+    return len(np.unique(labels))
+
+
+def attempts(
+    segment: Callable[[float], Labels], number: int, low: float, high: float
+) -> Iterator[Labels]:
+    """Bisect a parameter of which more gives fewer segments; yield what comes nearest so far.
+
+    On a log scale, and from the same bounds for all numbers, so that they share first attempts.
+    """
+    best: Labels | None = None
+    for _ in range(ATTEMPTS):
+        middle = float(np.sqrt(low * high))
+        labels = segment(middle)
+        if best is None or abs(count(labels) - number) < abs(count(best) - number):
+            best = labels
+        yield best
+        if abs(count(best) - number) <= CLOSE * number:
+            return
+        low, high = (middle, high) if count(labels) > number else (low, middle)
 
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 620, 340, 56, 34, 44
@@ -161,7 +212,7 @@ def line_chart(series: Points, x_label: str, y_label: str, x_range: tuple[float,
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="2.5"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{color}"/>' for x, y in corners]
-        key = LEFT + k * 130
+        key = LEFT + k * plot_w / len(series)
         parts.append(f'<circle cx="{key + 6}" cy="14" r="5" fill="{color}"/>')
         parts.append(_text(key + 18, 18, name, "start"))
     parts.append(_text(LEFT + plot_w / 2, HEIGHT - 6, x_label))
