@@ -6,8 +6,8 @@
 # 2. *check* that everything runs on your machine;
 # 3. *find* lectures, assignments and the code behind them.
 #
-# **Before this:** Python and NumPy. **Time:** about 15 minutes. The cells take seconds on a CPU; the last one says how long
-# they took here.
+# **Before this:** Python and NumPy. **Time:** about 15 minutes; the last cell says how long the
+# cells took here.
 
 # %% [markdown]
 # ## How the course works
@@ -36,22 +36,9 @@ import cv2
 import numpy as np
 
 from segedu.data import load_photograph, photograph_names
-from segedu.data.scenes import CLASS_OF_TRAIN_ID, SCENE_CLASSES, scene_seeds, street_scene
-from segedu.drawing import (
-    GREEN,
-    ORANGE,
-    SKY,
-    VERMILION,
-    figure_grid,
-    mark_boundaries,
-    overlay_labels,
-    overlay_mask,
-    palette,
-)  # fmt: skip
+from segedu.drawing import GREEN, VERMILION, figure_grid, mark_boundaries, overlay_mask, palette
 from segedu.interactive import GrabCut, Prompts, click_through
-from segedu.semantic import predict
 from segedu.superpixels import slic
-from segedu.weights import load_shipped, read_card, shipped_names
 from segedu.weights.methods import shipped_ritm
 from segedu.widgets import Segmenter
 
@@ -110,9 +97,14 @@ pictures[f"3 interactive, {len(clicked.clicks)} clicks · computed"] = picture
 print("overlap with the true mask after each click:", np.round(clicked.ious, 2))
 
 # %%
+from segedu.data.scenes import SCENE_CLASSES, scene_seeds, street_scene
+from segedu.drawing import overlay_labels
+from segedu.semantic import predict
+from segedu.weights import load_shipped, read_card, shipped_names
+
 street = street_scene(scene_seeds("test", 5)[4], 384, 384)
 networks = [n for n in shipped_names() if n.endswith("-scenes")]
-best = max(networks, key=lambda n: read_card(n)["scores"]["miou"], default=None)
+best = max(networks, key=lambda n: read_card(n)["scores"]["miou"])
 class_colors = np.array([c.color for c in SCENE_CLASSES], np.uint8)
 
 
@@ -124,13 +116,8 @@ def semantic(picture):
 
 # %% tags=["nbval-ignore-output"]
 # As above.
-if best:
-    pictures["2 semantic, a street · computed"] = semantic(street.image)
-    print("the network:", best)
-else:  # no checkpoint is there yet
-    pictures["2 semantic, a street · true labels"] = overlay_labels(
-        street.image, CLASS_OF_TRAIN_ID[street.labels], 0.65, class_colors, ignore=255
-    )
+pictures["2 semantic, a street · computed"] = semantic(street.image)
+print("the network:", best)
 
 # %%
 segments = np.zeros(photo.segment_ids.shape, int)
@@ -149,6 +136,8 @@ pictures["4 instance · coming"] = things
 
 # %% tags=["nbval-ignore-output"]
 # As above.
+from segedu.drawing import ORANGE, SKY
+
 EDGES = [(0, 1), (0, 2), (1, 3), (2, 4), (5, 6), (5, 7), (7, 9), (6, 8), (8, 10), (5, 11), (6, 12),
          (11, 12), (11, 13), (13, 15), (12, 14), (14, 16)]  # fmt: skip
 pose = image.copy()
@@ -181,11 +170,7 @@ figure_grid([pictures[k] for k in sorted(pictures)], sorted(pictures), columns=3
 
 # %% tags=["nbval-ignore-output"]
 # As above.
-if best:
-    verdict = figure_grid([image, semantic(image)], ["a photograph", best], columns=2, width=8)
-else:
-    verdict = "no network is there yet"
-verdict
+figure_grid([image, semantic(image)], ["a photograph", best], columns=2, width=8)
 
 # %% [markdown]
 # A network names every pixel all the same, for it has no word for "I do not know". It knows what it was trained on: each lecture says what

@@ -8,8 +8,8 @@
 # 4. *compare* methods fairly: at equal numbers of superpixels, with the truth drawn by a person;
 # 5. *choose* a method for a purpose.
 #
-# **Before this:** [SLIC](01_slic.ipynb). **Time:** about 60 minutes with the questions. The cells
-# take about a minute on a CPU; the last one says how long they took here.
+# **Before this:** [SLIC](01_slic.ipynb). **Time:** about 60 minutes with the questions; the last
+# cell says how long the cells took here.
 #
 # **Papers:** Felzenszwalb & Huttenlocher, *Efficient Graph-Based Image Segmentation*, IJCV 2004 ·
 # Levinshtein et al., *TurboPixels*, TPAMI 2009 · Vedaldi & Soatto, *Quick Shift*, ECCV 2008. Equation numbers in
@@ -27,15 +27,7 @@ from scipy import ndimage
 from segedu.data import load_photograph
 from segedu.drawing import figure_grid, mark_boundaries, mean_colors, overlay_labels
 from segedu.images import rgb_to_lab_array
-from segedu.superpixels import (
-    felzenszwalb,
-    felzenszwalb_steps,
-    metrics,
-    quickshift_tree,
-    slic,
-    turbopixels,
-    turbopixels_steps,
-)  # fmt: skip
+from segedu.superpixels import felzenszwalb, felzenszwalb_steps, metrics, quickshift_tree, slic
 from segedu.widgets import boundary_recall_curve, rivals
 
 plt.rcParams.update({"figure.dpi": 80, "savefig.dpi": 80, "font.size": 11})
@@ -100,13 +92,17 @@ def find(parent, i):
     return i
 
 
-def merge_graph(image, k):
-    h, w, _ = image.shape
-    node = np.arange(h * w).reshape(h, w)
-    flat, pairs = image.reshape(-1, 3), []
+def edges(node):
+    """Each pair of 8-neighbours of a grid of numbers (h, w), once."""
     for a, b in ((node[:, :-1], node[:, 1:]), (node[:-1], node[1:]),
                  (node[:-1, :-1], node[1:, 1:]), (node[1:, :-1], node[:-1, 1:])):  # fmt: skip
-        pairs += list(zip(a.ravel(), b.ravel(), strict=True))
+        yield from zip(a.ravel(), b.ravel(), strict=True)
+
+
+# %%
+def merge_graph(image, k):
+    h, w, _ = image.shape
+    flat, pairs = image.reshape(-1, 3), list(edges(np.arange(h * w).reshape(h, w)))
     weight = [np.linalg.norm(flat[a] - flat[b]) for a, b in pairs]
     parent, size, inside = list(range(h * w)), [1] * (h * w), [0.0] * (h * w)
     for e in np.argsort(weight, kind="stable"):
@@ -162,12 +158,19 @@ figure_grid(
 #
 # $$\psi^{n+1} = \psi^n - S_I S_B \,\lVert \nabla \psi^n \rVert \,\Delta t. \tag{2}$$
 #
-# The image decides the speed $S_I$. With the affinity $\phi$ (near 1 in flat places, near 0 on edges),
-# the curvature $\kappa$ and the outward normal $N$,
+# The image decides the speed $S_I$, by way of an *affinity* $\phi$: near 1 in flat places, near 0 on edges. It is made of the
+# gradient's length $\lVert \nabla I \rVert$, divided by its mean around, so that weak edges count where all edges are weak:
+#
+# $$\phi = e^{-E / \nu}, \tag{5}$$
+#
+# $$E = \frac{\lVert \nabla I \rVert}{G_\sigma * \lVert \nabla I \rVert + \gamma}, \tag{6}$$
+#
+# with the image in grey $I$, a Gaussian $G_\sigma$, and two constants: $\nu$ says how steep an edge must be, $\gamma$ keeps noise in
+# an even wall from counting as edges. With the curvature $\kappa$ and the outward normal $N$,
 #
 # $$S_I = \bigl(1 - \alpha \kappa\bigr)\,\phi - \beta \, \bigl(N \cdot \nabla \phi\bigr). \tag{4}$$
 #
-# The first part slows the curve on edges and where it bulges. The second is the *doublet term*: $\phi$ falls
+# The first part slows the curve on edges and, with weight $\alpha$, where it bulges. The second, with weight $\beta$, is the *doublet term*: $\phi$ falls
 # towards an edge and rises behind it, so the curve hurries to the edge, and is pulled back once it is past.
 # $S_B$ is 0 on the skeleton of the ground that nobody has yet, and 1 elsewhere: two curves stop before they meet.
 #
@@ -197,6 +200,7 @@ assert abs(radius - 28) < 0.5
 # Now the speed of eq. 4, ours against the library's (which cuts it off at 1 in size, so that no curve skips a pixel).
 
 # %%
+from segedu.superpixels import turbopixels, turbopixels_steps
 from segedu.superpixels.turbopixels import ALPHA, BETA, image_speed
 
 rng = np.random.default_rng(1)

@@ -248,8 +248,7 @@ class OpenNotebook:
                 # Widgets came before JupyterLab's extension for them was up: make them again.
                 self.page.wait_for_timeout(2000)
                 self.lost_widgets = 0
-                self.page.get_by_role("menuitem", name="Edit", exact=True).click()
-                self.page.get_by_text("Clear Outputs of All Cells", exact=True).click()
+                self._clear_outputs()
                 again, prompts = 0.0, []
             assert time.monotonic() < until, f"after {timeout} s the cells show {prompts}"
             # What is run before the kernel is quite ready is lost without a word, all cells or the
@@ -263,6 +262,32 @@ class OpenNotebook:
         self.page.wait_for_selector(IDLE, timeout=max(1.0, until - time.monotonic()) * 1000)
         failed = self.page.locator(ERRORS).all_inner_texts()
         assert not failed, "a cell failed:\n" + "\n".join(text[-2000:] for text in failed)
+
+    def run_cells(self, numbers: Sequence[int], timeout: float = 80.0) -> None:
+        """Clear all outputs, then run these code cells, counted from 0, one after the other.
+
+        Raises:
+            AssertionError: a cell has not ended in time, or ended in an error.
+        """
+        until = time.monotonic() + timeout
+        self._clear_outputs()
+        for number in numbers:
+            editor = self.page.locator(".jp-CodeCell").nth(number).locator(".cm-content")
+            again = 0.0
+            while not (prompts := self._prompts())[number].isdigit():
+                assert time.monotonic() < until, f"cell {number} has not run after {timeout} s"
+                self.answer_question()
+                if time.monotonic() > again and "*" not in prompts:  # see `run_all`
+                    editor.click()
+                    self.page.keyboard.press("Shift+Enter")
+                    again = time.monotonic() + 5
+                self.page.wait_for_timeout(100)
+        failed = self.page.locator(ERRORS).all_inner_texts()
+        assert not failed, "a cell failed:\n" + "\n".join(text[-2000:] for text in failed)
+
+    def _clear_outputs(self) -> None:
+        self.page.get_by_role("menuitem", name="Edit", exact=True).click()
+        self.page.get_by_text("Clear Outputs of All Cells", exact=True).click()
 
     def _heard(self, message: ConsoleMessage) -> None:
         self.lost_widgets += "Exception opening new comm" in message.text

@@ -493,6 +493,7 @@ def test_touch_taps_and_pinches(lab: Lab) -> None:
         canvas.tool("positive")
         for tool in ("box", "stroke", "contour"):
             canvas.tool(tool)
+            canvas.measure(WIDTH, HEIGHT)  # the brush's slider may have moved it
             draw((20, 20), (60, 20), (60, 50))
         canvas.painted(6)
         assert len(clicks(notebook)) == 3

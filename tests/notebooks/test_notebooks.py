@@ -129,6 +129,18 @@ def test_running_it_again_shows_the_same(source):
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
 
 
+@by_lecture
+def test_how_long_it_takes_is_measured_not_typed(source):
+    """The head gives the minutes of reading; what the cells take, the last one prints."""
+    cells = read(source).cells
+    head = " ".join(cells[0].source.split())
+    assert re.search(r"about \d+ minutes", head)
+    assert "last cell says how long the cells took" in head and "cells take" not in head
+    last = [cell for cell in cells if cell.cell_type == "code"][-1]
+    [output] = last.outputs
+    assert re.fullmatch(r"All cells took \d+ s here\.\n", output.text)
+
+
 def test_figures_are_told_apart():
     white = np.full((400, 600, 3), 255, np.uint8)
     line = white.copy()
