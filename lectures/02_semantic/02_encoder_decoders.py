@@ -31,14 +31,17 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from segedu.backbones.vgg import narrowed, unpool
+from segedu.data import load_photograph
+from segedu.data.camvid import CAMVID_CLASSES, CAMVID_PALETTE
 from segedu.data.scenes import SCENE_CLASSES, SceneDataset
 from segedu.drawing import figure_grid
+from segedu.images import to_tensor
 from segedu.semantic import deconvnet, fcn8s, segnet, stacked_hourglass, unet
 from segedu.semantic.metrics import ConfusionMatrix, boundary_f
 from segedu.semantic.predict import predict
 from segedu.semantic.unet import mirror
 from segedu.training import LiveCurves, find_recipe, train
-from segedu.weights.shipped import load_shipped, shipped_names
+from segedu.weights.shipped import load_shipped, read_card
 from segedu.widgets import upsampling
 
 # %%
@@ -63,7 +66,7 @@ def as_image(tensor):
 # **Predict.** Which classes suffer, which not at all? What is the mIoU of this "perfect" network?
 
 # %%
-scene_set = SceneDataset(split="val", length=16, size=(192, 384))
+scene_set = SceneDataset(split="test", length=16, size=(192, 384))
 limits = {}
 for stride in (4, 8, 16, 32):
     matrix = ConfusionMatrix(C)
@@ -165,7 +168,7 @@ for k, s, who in ((3, 1, "DeconvNet"), (2, 2, "U-Net"), (4, 2, "FCN"), (3, 2, "a
 
 
 # %%
-def pool_with_memory(x):
+def pool_with_memory(x):  # (H, W) -> maxima (H/2, W/2), and their numbers in the flat map
     h, w = x.shape
     pooled, where = np.zeros((h // 2, w // 2)), np.zeros((h // 2, w // 2), int)
     for i in range(h // 2):
@@ -173,7 +176,7 @@ def pool_with_memory(x):
             window = x[2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
             k = window.argmax()
             pooled[i, j] = window.flat[k]
-            where[i, j] = (2 * i + k // 2) * w + 2 * j + k % 2  # its number in the flat map
+            where[i, j] = (2 * i + k // 2) * w + 2 * j + k % 2
     return pooled, where
 
 
@@ -183,6 +186,7 @@ def put_back(y, where, shape):
     return x
 
 
+# %%
 x = torch.randn(6, 8, generator=generator)
 y, where = pool_with_memory(x.numpy())
 sparse = put_back(y, where, x.shape)
@@ -329,10 +333,10 @@ for name, builder in (("segnet", segnet), ("unet", unet)):
 
 
 # %% [markdown]
-# ## On scenes neither has seen
+# ## On scenes that none has seen
 #
-# With the shipped checkpoints, where they are there, else with the two networks just trained. Beside mIoU: *boundary F*, which
-# compares contours within a few pixels, and cares for what interpolation blurs.
+# With the shipped checkpoints, on test scenes. Beside mIoU: *boundary F*, which compares contours within a few pixels, and cares for what interpolation
+# blurs. Mind the steps: not all were trained equally long.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -346,27 +350,25 @@ def judge(model, dataset):
     return matrix.compute(), float(np.nanmean(contours))
 
 
-for name in ("fcn8s", "segnet", "unet", "stacked-hourglass"):
-    model = trained.get(name)
-    if f"{name}-scenes" in shipped_names():
-        model, dataset = load_shipped(f"{name}-scenes"), scene_set
-    elif model is not None:
-        dataset = test_set
-    else:
-        continue
-    trained[name] = model
-    scores, contour = judge(model, dataset)
-    pole = scores["iou"][NAMES.index("pole")]
-    print(f"{name:18s} mIoU {scores['miou']:.2f}, boundary F {contour:.2f}, pole {pole:.2f}")
+longer = {}
+print(f"{'':20s}{'steps':>6s}{'mIoU':>7s}{'boundary F':>12s}{'pole':>7s}")
+for name in ("fcn8s", "segnet", "deconvnet", "unet", "stacked-hourglass"):
+    longer[name] = load_shipped(f"{name}-scenes")
+    scores, contour = judge(longer[name], scene_set)
+    steps, pole = read_card(f"{name}-scenes")["steps"], scores["iou"][NAMES.index("pole")]
+    print(f"{name:20s}{steps:6d}{scores['miou']:7.2f}{contour:12.2f}{pole:7.2f}")
+
+# %% [markdown]
+# DeconvNet is last here: after so few steps from random weights. All that its decoder knows has passed through one small map, and no features come across to help. Its
+# authors began with VGG's weights, trained on cut-out objects first, and took days.
 
 # %% tags=["nbval-ignore-output"]
 # As above.
-image, target = dataset[3]
-names = list(trained)
+image, target = scene_set[3]
 figure_grid(
     [as_image(image), COLORS[target.numpy()]]
-    + [COLORS[predict(trained[n], as_image(image), "cpu")] for n in names],
-    ["scene", "truth", *names], columns=2, width=12,
+    + [COLORS[predict(network, as_image(image), "cpu")] for network in longer.values()],
+    ["scene", "truth", *longer], columns=2, width=12,
 )  # fmt: skip
 
 # %% [markdown]
@@ -377,6 +379,27 @@ figure_grid(
 # 2. *Texture taken for objects* (U-Net): the finest skip knows only 5 × 5 pixels. It brings sharp edges, those of
 #    shadows and windows too.
 # 3. *Large objects in patches* (both): at the bottom a pixel sees much, but not all. Larger context is the next notebook.
+
+# %% [markdown]
+# ### A photograph
+#
+# `unet-camvid` is the same network, trained on photographs that a car took in Cambridge, with other classes.
+#
+# **Predict.** It gets a motorcycle in a workshop. Which of its classes will it see there?
+
+# %% tags=["nbval-ignore-output"]
+# As above.
+photograph = to_tensor(load_photograph("motorcycle_left").image)[None]
+thumbnail = as_image(F.avg_pool2d(photograph, photograph.shape[2] // 180)[0])
+said = predict(load_shipped("unet-camvid"), thumbnail, "cpu")
+shares = np.bincount(said.ravel(), minlength=len(CAMVID_CLASSES)) / said.size
+print(", ".join(f"{CAMVID_CLASSES[k]} {shares[k]:.0%}" for k in np.argsort(-shares)[:5]))
+figure_grid([thumbnail, CAMVID_PALETTE[said]], ["a photograph", "U-Net, trained on CamVid"],
+            columns=2, width=10)  # fmt: skip
+
+# %% [markdown]
+# A street is what it knows, so a street is what it sees: each pixel must get one of the classes, and the layout it has learned (sky above, road below) counts
+# for more than a wheel. Sharp borders do not help when the classes are wrong.
 
 # %% [markdown]
 # ## Play
@@ -493,6 +516,18 @@ except ValueError as error:
 #
 # **Next:** larger context without strides: [atrous convolution, DeepLab and the CRF](03_deeplab_crf.ipynb).
 # **Assignment:** `assignments/02_semantic`, max-unpooling.
+
+# %% [markdown]
+# For those online: milesial's U-Net, trained on photographs of cars, 124 MB (set `ONLINE` to `True`; nothing else in this notebook downloads).
+
+# %%
+ONLINE = False
+if ONLINE:
+    from segedu.weights import load
+
+    official = load("unet-carvana-0.5")
+    labels = predict(official, load_photograph("motorcycle_left").image, "cpu")
+    print("share of class 1, car:", f"{(labels == 1).mean():.0%}")
 
 # %%
 print(f"All cells took {time.perf_counter() - start:.0f} s here.")
