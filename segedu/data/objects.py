@@ -348,7 +348,7 @@ def _recolor(image: NDArray[np.float32], random: np.random.Generator) -> NDArray
     )
     image = image * gain
     if random.random() < 0.15:
-        image = cv2.GaussianBlur(image, (0, 0), random.uniform(0.4, 1.2))
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), random.uniform(0.4, 1.2)), np.float32)
     if random.random() < 0.2:
         noise = random.standard_normal(image.shape, np.float32)
         image = image + np.float32(random.uniform(0.005, 0.03)) * noise
