@@ -35,11 +35,12 @@ from segedu.drawing import figure_grid, overlay_mask, palette
 from segedu.interactive import (
     SAM,
     Click,
-    GrabCut,
+    EverythingOptions,
     Prompts,
     SegmentAnything,
     click_through,
     next_click,
+    noc,
     segment_everything,
 )
 from segedu.interactive.clicks import iou
@@ -48,7 +49,7 @@ from segedu.interactive.everything_masks import as_rle, stability, without_small
 from segedu.interactive.sam import Frame
 from segedu.interactive.sam_training import answer_loss, dice_loss, focal_loss
 from segedu.training import LiveCurves, find_recipe, train
-from segedu.training.data_engine import run_engine, scene_pictures
+from segedu.training.data_engine import EngineOptions, run_engine, scene_pictures
 from segedu.weights import load_shipped, read_card
 from segedu.weights.methods import shipped_ritm
 from segedu.widgets.demos import everything_explorer
@@ -71,30 +72,42 @@ def marked(picture, x, y, radius=7):  # a click as a green disk in a white ring
 # %% [markdown]
 # ## Why another click method?
 #
-# GrabCut and RITM answer a click with *one* mask. But one click has several right answers: the flag behind the astronaut, or its blue
-# field, or one star. A method that has to choose one answers with a compromise. And both begin anew with every click: the
-# price of a click is the price of a whole run.
+# RITM, the method of the notebook before, answers a click with *one* mask. But one click has several right answers: the cup, or the cup with its saucer and
+# spoon. A method that has to choose one answers with a compromise. And it runs the whole network for every click: the price of a question is the price
+# of the image.
 #
-# **Predict.** GrabCut gets a box around the person, then around the helmet she holds. How much of the second answer could it have
-# taken from the first?
+# **Predict.** RITM gets one click in the middle of the cup. Which of the two will its mask be nearer to? And what would it cost to ask it about every point of a
+# grid of 32 × 32?
 
 # %% tags=["nbval-ignore-output"]
-# Times differ from run to run.
-answers, titles = [], []
-for name in ("person", "helmet"):
-    rows, columns = np.nonzero(things[name])
-    box = (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-    begin = time.perf_counter()
-    cut = GrabCut()
-    cut.set_image(image)
-    mask = cut.predict(Prompts(box=tuple(float(v) for v in box))).mask
-    spent = time.perf_counter() - begin
-    answers.append(overlay_mask(image, mask))
-    titles.append(f"{name}: IoU {iou(mask, things[name]):.2f}, {spent:.1f} s")
-figure_grid(answers, titles, columns=2, width=9)
+# Times differ from run to run, and convolutions round differently from machine to machine.
+coffee = load_photograph("coffee")
+cup, saucer, spoon = (
+    next(t.mask for t in coffee.instances if t.category == name)
+    for name in ("cup", "saucer", "spoon")
+)
+meant = {"the cup": cup, "cup, saucer and spoon": cup | saucer | spoon}
+place = next_click(np.zeros_like(cup), cup)
+ritm = shipped_ritm(device="cpu")
+ritm.set_image(coffee.image)
+ritm.predict(Prompts(clicks=(place,)))  # once before the clock runs: the first time is slower
+begin = time.perf_counter()
+answer = ritm.predict(Prompts(clicks=(place,))).mask
+spent = time.perf_counter() - begin
+clicked = marked(coffee.image, place.x, place.y)
+figure_grid(
+    [overlay_mask(clicked, answer), *(overlay_mask(clicked, truth) for truth in meant.values())],
+    ["RITM's one answer", *(f"{name}: IoU {iou(answer, m):.2f}" for name, m in meant.items())],
+    columns=3, width=12,
+)  # fmt: skip
+print(f"IoU of the two meanings with each other: {iou(*meant.values()):.2f}")
+print(f"a click takes {spent * 1000:.0f} ms, 32 × 32 clicks {spent * 32**2 / 60:.1f} minutes")
 
 # %% [markdown]
-# Nothing: the image is looked at twice. **The task of this notebook**, promptable segmentation, asks for more: *any* prompt (click,
+# Nobody said which of the two was meant, so no single mask can be right for both: what comes near to one of them is far from the other. And
+# each click looked at the whole image anew.
+#
+# **The task of this notebook**, promptable segmentation, asks for more: *any* prompt (click,
 # box, mask, in the paper also text) gets *at least one reasonable mask*, at once, of things that have no name in any list
 # of classes. Three parts do it:
 #
@@ -256,7 +269,48 @@ for name, given in prompts.items():
 #
 # $$ m_k(u) = w_k \cdot z(u), \quad w_k = \mathrm{MLP}_k(t_k), \qquad \hat q = \mathrm{MLP}(t_0) \tag{3} $$
 #
-# Follow the shapes.
+# Build one of the two rounds. $\mathrm{attend}(x, k, v)$ is attention of several heads with matrices of its own, $\mathrm N$ a LayerNorm, $t^0$ the tokens as they
+# came in (they hold the clicks' places), $P$ the codes of the image's places:
+#
+# $$ \begin{aligned}
+# t &\leftarrow \mathrm N\bigl(t + \mathrm{attend}(t + t^0,\ t + t^0,\ t)\bigr) & t &\leftarrow \mathrm N\bigl(t + \mathrm{attend}(t + t^0,\ E + P,\ E)\bigr) \\
+# t &\leftarrow \mathrm N\bigl(t + \mathrm{MLP}(t)\bigr) & E &\leftarrow \mathrm N\bigl(E + \mathrm{attend}(E + P,\ t + t^0,\ t)\bigr)
+# \end{aligned} \tag{4} $$
+#
+# In the first round tokens *are* their places: there, $t \leftarrow \mathrm N(\mathrm{attend}(t, t, t))$.
+
+
+# %%
+def attend(layer, x, k, v):  # (n, C), (m, C), (m, C) -> (n, C), head by head
+    q, k, v = layer.query(x), layer.key(k), layer.value(v)
+    d = layer.inner // layer.heads
+    heads = [slice(h * d, (h + 1) * d) for h in range(layer.heads)]
+    out = [(q[:, h] @ k[:, h].T / d**0.5).softmax(1) @ v[:, h] for h in heads]
+    return layer.project(torch.cat(out, dim=1))
+
+
+def two_way(block, t, E, t0, P):  # eq. 4
+    norms = block.norms
+    if block.first:
+        t = norms[0](attend(block.among_tokens, t, t, t))
+    else:
+        t = norms[0](t + attend(block.among_tokens, t + t0, t + t0, t))
+    t = norms[1](t + attend(block.to_image, t + t0, E + P, E))
+    t = norms[2](t + block.contract(block.expand(t).relu()))
+    return t, norms[3](E + attend(block.to_tokens, E + P, t + t0, t))
+
+
+torch.manual_seed(0)
+t0, E, P = torch.randn(7, 64), torch.randn(64, 64), torch.randn(64, 64)  # 7 tokens, 8 x 8 places
+mine = theirs = (t0, E)
+for block in net.decoder.blocks:
+    mine = two_way(block, *mine, t0, P)
+    theirs = [x[0] for x in block(*(x[None] for x in (*theirs, t0, P)), folded=False)]
+    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(mine, theirs, strict=True))
+print("both rounds are the library's: tokens", tuple(mine[0].shape), "image", tuple(mine[1].shape))
+
+# %% [markdown]
+# Now the whole decoder. Follow the shapes.
 
 # %%
 with torch.inference_mode():
@@ -298,7 +352,7 @@ print("the same masks within 0.0001")
 # In training, one click gets the mask of *one* object, though others were as right. Of three masks only the best is
 # corrected, and the guesses learn the IoU that was reached (focal loss $20 \times$, dice loss $1 \times$):
 #
-# $$ L = \min_{k} \bigl[ 20\, \mathrm{focal}(m_k, g) + \mathrm{dice}(m_k, g) \bigr] + \tfrac13 \sum_k \bigl(\hat q_k - \mathrm{IoU}(m_k, g)\bigr)^2 \tag{4} $$
+# $$ L = \min_{k} \bigl[ 20\, \mathrm{focal}(m_k, g) + \mathrm{dice}(m_k, g) \bigr] + \tfrac13 \sum_k \bigl(\hat q_k - \mathrm{IoU}(m_k, g)\bigr)^2 \tag{5} $$
 #
 # $$ \mathrm{focal} = -\tfrac1N \sum \alpha_t (1 - p_t)^2 \log p_t, \qquad \mathrm{dice} = 1 - \frac{2 \sum p g + 1}{\sum p + \sum g + 1} $$
 #
@@ -322,12 +376,12 @@ print("costs of the three masks:", [round(v, 2) for v in (20 * focal + dice)[0].
 
 # %% [markdown]
 # **Predict.** The same click in the middle is asked again and again; each time the truth is by chance the whole (a disk), a part (a smaller
-# one) or a part of the part. What does a single mask converge to under (4)? And three?
+# one) or a part of the part. What does a single mask converge to under (5)? And three?
 
 
 # %%
 def learn_by_chance(masks, steps=300):
-    """Logits of some masks, fitted under eq. 4 to three truths that take turns by chance."""
+    """Logits of some masks, fitted under eq. 5 to three truths that take turns by chance."""
     torch.manual_seed(0)
     y, x = np.mgrid[:32, :32] - 15.5
     away = torch.from_numpy(np.hypot(x, y)).float()  # pixels from the click
@@ -364,7 +418,7 @@ figure_grid([*one, *three], ["the one mask", "1 of 3", "2 of 3", "3 of 3"], colu
 #
 # The course's small SAM at a quarter of its pixels, on objects of the synthetic scenes, for a few steps. Rounds as in the paper: a point
 # or a jittered box first, then a point where the answer is wrong, then only its own mask. Two things differ from the paper, since little data
-# and time are at hand: patches are made by four small convolutions (Xiao et al., NeurIPS 2021), and focal loss counts 4 with $\alpha_t = ½$. With the paper's
+# and time are at hand: patches are made by small convolutions (Xiao et al., NeurIPS 2021), and focal loss counts 4 with $\alpha_t = ½$. With the paper's
 # 20 and ¼, what lies beside the object counts three times as much, and for thousands of steps the safest answer is an empty mask.
 #
 # **Predict.** The authors trained for 68 hours on 256 GPUs. What will come first after a few dozens of steps: where the object is, or its outline?
@@ -375,7 +429,8 @@ NAME = "sam-vit-tiny"
 recipe = find_recipe(NAME)
 short = dataclasses.replace(
     recipe, model_args={"image_size": 128}, data_args={"size": 128, "evaluated_size": 128},
-    steps=80, batch=4, warmup=10, ema=None, evaluate_every=80, checkpoint_every=1000,
+    steps=80, batch=4, warmup=10, ema=None, precision="no", evaluate_every=80,
+    checkpoint_every=1000,
 )  # fmt: skip
 with tempfile.TemporaryDirectory() as folder:
     train(short, folder, callbacks=[LiveCurves(score="iou")], device="cpu")
@@ -417,12 +472,14 @@ figure_grid(
 # %% [markdown]
 # For each object of four photographs: the IoU of the mask that the network chose, of the best of the three, with its
 # box instead of a click, and with three clicks; beside it RITM of the notebook before, trained on the same pictures. The distance of the first two
-# columns is what a better *guess* would bring.
+# columns is what a better *guess* would bring. Below, NoC@85 as in the notebooks before: clicks to an IoU of 0.85, counting 8 for an object that is
+# not reached in so many.
+#
+# **Predict.** RITM was made for being corrected. Will it need fewer clicks than SAM?
 
 # %% tags=["nbval-ignore-output"]
 # As above.
-cases = []
-ritm = shipped_ritm(device="cpu")
+cases, curves = [], {"SAM": [], "RITM": []}
 print(f"{'':24s}chosen  best of 3    box  3 clicks   RITM, 1  RITM, 3")
 for name in ("astronaut", "coffee", "chelsea", "camera"):
     photograph = load_photograph(name)
@@ -434,16 +491,18 @@ for name in ("astronaut", "coffee", "chelsea", "camera"):
         chosen = three.masks[three.scores.argmax()]
         best = max(iou(m, truth) for m in three.masks)
         framed = sam.predict(Prompts(box=tuple(float(v) for v in thing.box))).mask
-        mask = chosen
-        for _ in range(2):
-            more = next_click(mask, truth, None, clicks)
-            clicks += (more,) if more else ()
-            mask = sam.predict(Prompts(clicks=clicks, previous_mask=mask)).mask
         cases.append((iou(chosen, truth), f"{name}: {thing.category}", photograph.image, chosen,
                       truth, clicks[0]))  # fmt: skip
-        other = click_through(ritm, photograph.image, truth, max_clicks=3).ious
+        for method_name, method in (("SAM", sam), ("RITM", ritm)):
+            reached = click_through(method, photograph.image, truth, max_clicks=8, until=0.85).ious
+            curves[method_name].append(reached + reached[-1:] * (8 - len(reached)))
+        ours, other = curves["SAM"][-1], curves["RITM"][-1]
         print(f"{cases[-1][1]:24s}{cases[-1][0]:6.2f}{best:11.2f}{iou(framed, truth):7.2f}"
-              f"{iou(mask, truth):10.2f}{other[0]:10.2f}{other[-1]:9.2f}")  # fmt: skip
+              f"{ours[2]:10.2f}{other[0]:10.2f}{other[2]:9.2f}")  # fmt: skip
+for method_name, values in curves.items():
+    needed = np.mean([noc(v, 0.85, 8) for v in values])
+    print(f"{method_name:5s} NoC@85 {needed:.1f} of at most 8, mean IoU after 1, 3, 8 clicks:",
+          ", ".join(f"{np.mean(values, axis=0)[n - 1]:.2f}" for n in (1, 3, 8)))  # fmt: skip
 
 # %% [markdown]
 # ### Where it fails
@@ -493,9 +552,10 @@ print(f"encoding {once:.0f} ms once, a prompt {again:.0f} ms")
 for clicks in (1, 10, 100):
     print(f"{clicks:4d} prompts: {once + clicks * again:6.0f} ms, encoding anew each time",
           f"{clicks * (once + again):6.0f} ms")  # fmt: skip
+print(f"encoder / decoder: {once / again:.1f}")
 
 # %% [markdown]
-# The small encoder is so cheap that little is left to save. With ViT-H it is 2982 G multiply-adds at 1024 × 1024 against a decoder of four million
+# The small encoder costs a few prompts. With ViT-H it is 2982 G multiply-adds at 1024 × 1024 against a decoder of four million
 # parameters: there the split decides between seconds and milliseconds, and lets the decoder run in a browser.
 
 # %% [markdown]
@@ -563,8 +623,8 @@ for px, py in (point_grid(12) * (coffee.shape[1], coffee.shape[0])).astype(int):
 figure_grid([dots, shown], ["what is asked", "what remains"], columns=2, width=11)
 
 # %% [markdown]
-# The funnel does its work, but it cannot make masks better than the network. Ours was trained for two hours on a few hundred photographs: a point on the
-# wood gets a blob that follows the light. With the authors' weights (at the end) the same cell runs unchanged, with their thresholds. Compare.
+# The funnel does its work, but it cannot make masks better than the network: where ours does not know what lies under a point, it answers with a blob that
+# follows light and texture. With the authors' weights (at the end) the same call runs unchanged, with their thresholds. Compare.
 #
 # A mask is kept as **run lengths**, column by column, zeros first: COCO's format, which 1.1 billion masks fit into.
 
@@ -606,25 +666,26 @@ explorer
 # | semi-automatic | only what the model is not sure of | 5.9 M more of 180 k images, 72 an image |
 # | fully automatic | nothing: grid, stability, non-maximum suppression | 1.1 billion of 11 M images, about 100 an image |
 #
-# `segedu/training/data_engine.py` runs all three on synthetic scenes, with people who know the truth, click in the middle of the largest
-# error, and paint by hand what four clicks did not bring to IoU 0.8. The network is new, has 64 × 64 pixels, and starts from a few scenes.
+# `segedu/training/data_engine.py` runs all three on synthetic street scenes, with people who know the truth, click in the middle of the largest
+# error, and paint by hand what six clicks did not bring to IoU 0.7. The authors began with a network trained on public data. So do we: with the shipped one,
+# at half of its pixels since the scenes have 64. It has seen things in scenes, but never been asked about sky, road and walls. The first scenes
+# come with all of their masks.
 #
 # **Predict.** In which round do people click most per image? Are the automatic masks more or fewer per image than what people made? Better or worse?
 
 # %% tags=["nbval-ignore-output"]
 # Another machine rounds otherwise: other masks, other clicks.
-torch.manual_seed(0)
-learner = SegmentAnything(
-    ViTSize(64, 4, 4, (1, 3), window=4, patch=8), channels=64, image_size=64, hidden=128, heads=4
-)
+learner = load_shipped(NAME).see(128)
+sure = EverythingOptions(points_per_side=8, iou_threshold=0.4, stability_threshold=0.5,
+                         stability_offset=0.3, min_region=10)  # fmt: skip
+people = EngineOptions(good=0.7, max_clicks=6, everything=sure, batch=4, masks=2, lr=2e-4)
 losses = []
-pools = [scene_pictures(range(s, s + n)) for s, n in ((100, 4), (200, 4), (300, 8))]
-held_out = scene_pictures(range(10**9, 10**9 + 6))
+pools = [scene_pictures(range(s, s + n)) for s, n in ((10_000, 4), (11_000, 4), (12_000, 6))]
+held_out = scene_pictures(range(20_000, 20_006))
 rounds = []
 print(f"{'':18s}images  masks an image  clicks an image  painted  quality  covered  held-out IoU")
-for r in run_engine(
-    learner, scene_pictures(range(8)), pools, held_out, steps=30, report=losses.append
-):
+for r in run_engine(learner, scene_pictures(range(24)), pools, held_out, steps=16, options=people,
+                    report=losses.append):  # fmt: skip
     rounds.append(r)
     n = len(r.pictures)
     print(f"{r.name:18s}{n:6d}{r.masks / n:16.1f}{r.clicks / n:17.1f}{r.painted:9d}{r.quality:9.2f}"
@@ -651,10 +712,10 @@ figure_grid([colored(r.pictures[k]) for r in rounds for k in (0, 1)],
             columns=4, width=12)  # fmt: skip
 
 # %% [markdown]
-# Read the table against the paper's, and read *painted* first. A network of this age helps nobody: people spend their clicks in vain and paint, and what it
-# finds alone is little. That is where every engine begins, and why the authors did not begin with an untrained network. With more `steps` and more
-# scenes, look for the round in which *painted* begins to fall. Until then the automatic round must be filtered hard ($\hat q$, stability), or
-# training on it teaches the model's own mistakes.
+# Read the table against the paper's, and read *painted* first: what is not painted, the network spared people. The first round asks for the large segments only, the second one
+# for all that the network is not sure of, small ones too: there it is harder put to it. The automatic round costs nobody anything; its *quality* is what the filters ($\hat q$,
+# stability) let through, and *covered* is what they cost: much of the scene has no mask. Training on them teaches the network what it believes already; a threshold that is
+# too low would teach it its own mistakes. Raise the numbers of scenes and `steps`, and watch *held-out IoU*.
 
 # %% [markdown]
 # ## Checkpoint
@@ -783,12 +844,26 @@ for name, p in (("minus one half", centre - 0.5), ("unchanged", centre)):
 # * Tancik et al., NeurIPS 2020: why raw coordinates make networks blind to detail.
 # * Ravi et al., *SAM 2*, 2024: the same with a memory, for videos. Zhang et al., *MobileSAM*, 2023: another encoder below the same decoder.
 #
-# **Assignment:** assignment 3 has the positional code of a click and the stability score as exercises. **Next section:** instances with
-# names.
+# **Next:** [what masks are good for](04_applications.ipynb): both methods in one widget, stickers, objects removed, a data set labelled.
+# **Assignment:** [`assignments/03_interactive`](../../assignments/03_interactive/interactive.ipynb) has the positional code of a click and
+# the stability score as exercises.
 
 # %% [markdown]
-# Optional, online: the official weights. `SAM(segedu.weights.load("sam-vit-b"))` fetches (375 MB), checks and converts them, and takes the place of `sam`
-# above; offline it says what to put where. This notebook does not need them.
+# For those online: the authors' weights, 375 MB, loaded by the library (set `ONLINE` to `True`; nothing else in this notebook downloads). Without a GPU the
+# image takes some seconds.
+
+# %%
+ONLINE = False
+if ONLINE:
+    from segedu.weights import load
+
+    official = SAM(load("sam-vit-b"))
+    official.set_image(image)
+    for name, truth in things.items():
+        found = official.candidates(Prompts(clicks=(next_click(np.zeros_like(truth), truth),)))
+        best = max(iou(mask, truth) for mask in found.masks)
+        print(f"{name}: IoU {iou(found.masks[found.scores.argmax()], truth):.2f}, best {best:.2f}")
+    print(len(segment_everything(official.net, image)), "masks in everything mode")
 
 # %%
 print(f"All cells took {time.perf_counter() - start:.0f} s here.")

@@ -7,7 +7,7 @@ Sources, each a sequence of `Labelled` (an image and a label map; 0 is no object
     Segments        BSDS500: the segments that people cut photographs into
     SceneObjects    people, vehicles, signs, … of the synthetic street scenes
 
-and, whole and small, `SceneSegments`: all that one can point at in a street scene, sky included.
+`segments_of_scene` is all that one can point at in a street scene, sky included.
 
 `ObjectDataset` draws one object at random, crops around it so that it fills a random share of the
 crop, mirrors, turns, changes colours; now and then it cuts an object out and pastes it into another
@@ -34,7 +34,7 @@ from segedu.data.bsds import BSDS500
 from segedu.data.click_sets import DAVIS
 from segedu.data.coco import CocoInstances
 from segedu.data.scenes import street_scene
-from segedu.images import IGNORE_LABEL, to_tensor
+from segedu.images import IGNORE_LABEL
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.int32]]
 Crop = tuple[NDArray[np.float32], NDArray[np.int16], int]
@@ -348,7 +348,7 @@ def _recolor(image: NDArray[np.float32], random: np.random.Generator) -> NDArray
     )
     image = image * gain
     if random.random() < 0.15:
-        image = cv2.GaussianBlur(image, (0, 0), random.uniform(0.4, 1.2))
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), random.uniform(0.4, 1.2)), np.float32)
     if random.random() < 0.2:
         noise = random.standard_normal(image.shape, np.float32)
         image = image + np.float32(random.uniform(0.005, 0.03)) * noise
@@ -405,31 +405,3 @@ def segments_of_scene(
         masks += [pieces == i for i in range(1, count + 1)]
     kept = [m for m in masks if m.sum() >= least]
     return scene.image, sorted(kept, key=lambda m: -int(m.sum()))
-
-
-class SceneSegments(Dataset[tuple[Tensor, Tensor]]):
-    """Street scenes: image float32 (3, S, S) in [0, 1], segments int64 (N, S, S) of 0 and 1.
-
-    Args:
-        seeds: of the scenes.
-        size: S.
-        masks: N, drawn at random, the same one now and then twice; 0 gives one, (S, S), that is
-            the same each time.
-        least: pixels of a segment; smaller ones are left out.
-    """
-
-    def __init__(
-        self, seeds: Sequence[int], *, size: int = 64, masks: int = 0, least: int = 40
-    ) -> None:
-        self.seeds, self.size, self.masks, self.least = seeds, size, masks, least
-
-    def __len__(self) -> int:
-        return len(self.seeds)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        pixels, found = segments_of_scene(self.seeds[index], self.size, self.least)
-        image = to_tensor(pixels)
-        if not self.masks:
-            return image, torch.from_numpy(found[index % len(found)]).long()
-        chosen = torch.randint(len(found), (self.masks,)).tolist()
-        return image, torch.from_numpy(np.stack([found[i] for i in chosen])).long()

@@ -11,8 +11,8 @@ Here people are simulated: they know the true segments, click in the middle of t
 and paint a segment by hand when a few clicks did not do. Every figure of a round is counted.
 
 Departures: minutes and dozens of images instead of months and millions. The paper's detector of
-confident masks is everything mode with a threshold; the paper starts from public data sets, we from
-a few scenes whose masks are all given.
+confident masks is everything mode with a threshold; the paper starts from public data sets, the
+lecture from `sam-vit-tiny`, which saw other data too, and a few scenes whose masks are all given.
 """
 
 from __future__ import annotations

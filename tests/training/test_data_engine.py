@@ -12,6 +12,7 @@ from segedu.backbones.vit import ViTSize
 from segedu.interactive import EverythingOptions, SegmentAnything
 from segedu.training import data_engine
 from segedu.training.data_engine import EngineOptions, Picture, run_engine, scene_pictures
+from segedu.weights import load_shipped
 
 ALL = EverythingOptions(points_per_side=2, iou_threshold=-10, stability_threshold=-1)
 OPTIONS = EngineOptions(batch=2, masks=2, max_clicks=2, salient=2, everything=ALL)
@@ -86,6 +87,23 @@ def test_a_few_steps_on_one_picture_lower_its_loss(net: SegmentAnything) -> None
     options = dataclasses.replace(OPTIONS, lr=3e-3)
     data_engine.fit(net, [squares()], 60, options, report=losses.append)
     assert np.mean(losses[-10:]) < 0.8 * np.mean(losses[:5])
+
+
+def test_the_shipped_network_spares_people_work() -> None:
+    """Where the lecture's engine begins, before any training on scenes."""
+    net = load_shipped("sam-vit-tiny").see(128)
+    sure = EverythingOptions(
+        points_per_side=8, iou_threshold=0.4, stability_threshold=0.5, stability_offset=0.3,
+        min_region=10,
+    )  # fmt: skip
+    options = EngineOptions(good=0.7, max_clicks=6, everything=sure)
+    pools = [scene_pictures(range(s, s + 2)) for s in (10_000, 11_000, 12_000)]
+    held_out = scene_pictures(range(20_000, 20_002))
+    first, second, third = list(run_engine(net, [], pools, held_out, steps=0, options=options))[1:]
+    assert first.painted < first.masks / 2
+    assert second.painted < second.masks
+    assert third.masks > 0 and third.clicks == third.painted == 0
+    assert first.quality > 0.7 and second.quality > 0.6 and third.quality > 0.35
 
 
 def test_rounds_are_counted(net: SegmentAnything, pictures: list[Picture]) -> None:
