@@ -171,11 +171,7 @@ def test_the_cards_command_is_the_one_that_was_run() -> None:
     assert again.to_dict() == changed.to_dict()
 
 
-# Their recipes have changed since: they are trained anew.
-OUTDATED = {"ritm-hrnet18s-small", "sam-vit-tiny"}
-
-
-@pytest.mark.parametrize("name", sorted(set(shipped_names()) - OUTDATED))
+@pytest.mark.parametrize("name", shipped_names())
 def test_a_cards_command_gives_its_recipe(name: str) -> None:
     """But for what it is called, and for the folder of data that are not the course's."""
     card = read_card(name)
