@@ -159,7 +159,7 @@ figure_grid([pictures[k] for k in sorted(pictures)], sorted(pictures), columns=3
 # |---|---|---|---|
 # | **1 superpixels** | where does something end? | small regions, no names | [SLIC](../01_superpixels/01_slic.ipynb) · [rivals and metrics](../01_superpixels/02_rivals.ipynb) |
 # | **2 semantic** | what is each pixel? | a class for every pixel; two people are one "person" | [FCN](../02_semantic/01_fcn.ipynb) · [decoders](../02_semantic/02_encoder_decoders.ipynb) · [DeepLab and CRF](../02_semantic/03_deeplab_crf.ipynb) · [HRNet](../02_semantic/04_hrnet.ipynb) · [SegFormer](../02_semantic/05_segformer.ipynb) |
-# | **3 interactive** | which thing do *you* mean? | one mask, after a click or a box | [prompts and GrabCut](../03_interactive/01_prompts_grabcut.ipynb) · [RITM and Zoom-In](../03_interactive/02_ritm_zoom_in.ipynb) · [Segment Anything](../03_interactive/03_segment_anything.ipynb) |
+# | **3 interactive** | which thing do *you* mean? | one mask, after a click or a box | [prompts and GrabCut](../03_interactive/01_prompts_grabcut.ipynb) · [RITM and Zoom-In](../03_interactive/02_ritm_zoom_in.ipynb) · [Segment Anything](../03_interactive/03_segment_anything.ipynb) · [stickers, removal, labels](../03_interactive/04_applications.ipynb) |
 # | **4 instance** | which things, and where is each? | a mask for every thing; the wall is no thing | coming |
 # | **5 panoptic** | both at once | every pixel has a class, and every thing its own number | coming |
 # | **6 pose** | how does a person stand? | 17 points: nose, eyes, ears, shoulders, … wrists, hips, knees, ankles | coming |
