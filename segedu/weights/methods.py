@@ -6,6 +6,7 @@ import torch
 
 from segedu.interactive import RITM, SAM, SegmentAnything, ZoomIn
 from segedu.interactive.ritm_network import ClickNetwork
+from segedu.layers.folding import folded
 from segedu.weights.official import load
 from segedu.weights.registry import OFFICIAL
 from segedu.weights.shipped import load_shipped
@@ -35,7 +36,7 @@ def shipped_ritm(
     net = load_shipped(name)
     if not isinstance(net, ClickNetwork):
         raise ValueError(f"{name} is a {type(net).__name__}, not a network that takes clicks")
-    return ZoomIn(RITM(net, device=device, max_size=size), target_size=size)
+    return ZoomIn(RITM(_for_answers(net), device=device, max_size=size), target_size=size)
 
 
 def shipped_sam(name: str = SHIPPED_SAM, *, device: str | torch.device = "auto") -> SAM:
@@ -80,4 +81,9 @@ def official_method(
     if isinstance(net, SegmentAnything):
         return SAM(net, device=device)
     assert isinstance(net, ClickNetwork)
-    return ZoomIn(RITM(net, device=device), target_size=size)
+    return ZoomIn(RITM(_for_answers(net), device=device), target_size=size)
+
+
+def _for_answers(net: ClickNetwork) -> ClickNetwork:
+    """The same network to 1e-5, in three quarters of the time on a CPU."""
+    return folded(net).to(memory_format=torch.channels_last)
