@@ -417,7 +417,7 @@ for card in [c for c in CARDS if c["name"].endswith("-camvid")]:
 # %% tags=["nbval-ignore-output"]
 # As above.
 figure, axis = plt.subplots(figsize=(9, 4.4), layout="constrained")
-below = {"DeepLab v3, four bottlenecks": -13, "FCN-16s": -10, "U-Net": -14}  # labels that would meet
+below = {"DeepLab v3, four bottlenecks": -13, "FCN-16s": -10, "U-Net": -14}  # or they would meet
 for name, card, giga in rows:
     place = (giga, card["scores"]["miou"])
     axis.scatter(*place, s=60 * card["parameters"] / 1e6 + 15, color="#0072b2")
