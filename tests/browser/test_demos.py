@@ -126,7 +126,7 @@ def test_rivals_grow_step_by_step(notebook):
 
 def test_recall_curve_follows_the_tolerance(notebook):
     chart = cell(notebook, 2).locator("svg[role=img]")
-    assert chart.locator("polyline").count() == 5  # SLIC, SLICO and three rivals
+    assert chart.locator("polyline").count() == 5  # SLIC, squares and three rivals
     first = chart.inner_html()
     handle(notebook, 2, 0).press("ArrowRight")
     notebook.wait_for_python("curve.tolerance.value == 3 and not curve.busy")
