@@ -1,6 +1,6 @@
 """Objects to train click models on: a photograph or a synthetic scene, and the mask of one object.
 
-Sources, each a sequence of `Labelled` (an image and a label map; 0 is no object, 255 ignored):
+Sources, each a `Source` of pairs (an image and a label map; 0 is no object):
 
     CocoObjects     img/*.jpg and gt/*.png, one object a photograph, as `DAVIS` of `click_sets`
     CocoAll         photographs of COCO with all of their objects
