@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 ORDER, AUGMENTATION, STEP = range(3)  # independent random streams of a run
+SECONDS_AFTER_SIGTERM = 30
 
 
 def seed_of(seed: int, stream: int, n: int, process: int = 0) -> int:
@@ -72,9 +73,11 @@ class Positions(Sampler[int]):
         return max(0, self.steps - self.start) * self.share
 
 
-def ignore_ctrl_c(worker: int) -> None:
-    """For a worker: Ctrl-C reaches it too, but its main process decides when it ends."""
+def outlive_signals(worker: int) -> None:
+    """For a worker: Ctrl-C and SIGTERM reach it too, but its main process ends its step first."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Not ignored: with SIGTERM the loader ends workers that hang, and Python those that are left.
+    signal.signal(signal.SIGTERM, lambda *_: signal.alarm(SECONDS_AFTER_SIGTERM))
 
 
 def batches(
@@ -108,7 +111,7 @@ def batches(
         sampler=Positions(start, steps, batch, process, processes),
         num_workers=workers,
         pin_memory=pin_memory,
-        worker_init_fn=ignore_ctrl_c,
+        worker_init_fn=outlive_signals,
         generator=torch.Generator(),  # the loader's own draws stay out of the global generator
     )
 

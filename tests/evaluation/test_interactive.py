@@ -165,7 +165,7 @@ def test_data_moved_elsewhere_are_other_data(data, tmp_path, monkeypatch):
 def test_official_weights_are_methods(monkeypatch):
     """Without their files: `load` is replaced by a small network of the kind."""
     assert {"ritm-coco-lvis-h18", "sam-vit-b"} <= set(methods.official_click_names())
-    monkeypatch.setattr(methods, "load", lambda _: ritm_hrnet18s(width=4, ocr_width=8))
+    monkeypatch.setattr(methods, "load", lambda _: ritm_hrnet18s(width=4, ocr_width=8).eval())
     interactive.build_method.cache_clear()
     zooming = interactive.build_method("ritm-coco-lvis-h18")
     assert isinstance(zooming, ZoomIn) and zooming.target_size == 400
