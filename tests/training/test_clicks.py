@@ -10,10 +10,10 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from segedu.data.objects import ObjectDataset, WholeObjects
+from segedu.data.object_crops import ObjectDataset, WholeObjects
 from segedu.training import Recipe, Splits, find_recipe, train, with_overrides
 from segedu.training.click_scores import click_loss, click_scores
-from tests.data.test_objects import Coins
+from tests.data.test_object_crops import Coins
 
 SMALL = {"width": 4, "blocks": 1, "modules": (1, 1, 1), "stem_width": 8, "ocr_width": 4}
 

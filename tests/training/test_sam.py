@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from segedu.data.objects import ObjectDataset, SceneObjects, WholeObjects
+from segedu.data.object_crops import ObjectDataset, WholeObjects
+from segedu.data.objects import SceneObjects
 from segedu.interactive import SAM, Click, Prompts, sam_vit_tiny
 from segedu.training import RECIPES, Splits, train
 from segedu.training.sam_scores import sam_scores

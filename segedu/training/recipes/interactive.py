@@ -14,14 +14,13 @@ import dataclasses
 from pathlib import Path
 
 from segedu import interactive
+from segedu.data.object_crops import ObjectDataset, WholeObjects
 from segedu.data.objects import (
     CocoAll,
     CocoObjects,
-    ObjectDataset,
     SceneObjects,
     Segments,
     Source,
-    WholeObjects,
 )
 from segedu.data.scenes import scene_seeds
 from segedu.interactive.iterative import simulate_clicks
