@@ -7,8 +7,8 @@ Each class is a `Source` of pairs, an image and a label map in which 0 is no obj
     Segments        BSDS500: the segments that people cut photographs into
     SceneObjects    people, vehicles, signs, … of the synthetic street scenes
 
-`object_crops` draws objects from these. `segments_of_scene` is all that one can point at in a street
-scene, sky included.
+`object_crops` draws objects from these. `segments_of_scene` is all that one can point at in a
+street scene, sky included.
 """
 
 from __future__ import annotations
