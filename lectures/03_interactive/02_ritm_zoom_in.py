@@ -569,7 +569,7 @@ RECIPE = dataclasses.replace(
         "width": 8, "blocks": 1, "modules": (1, 1, 1), "stem_width": 16, "ocr_width": 16, "scale": 1.0,
     },
     data_args={"size": 64, "evaluated_size": 64}, steps=140, batch=8, lr=4e-3, warmup=10,
-    ema=None, precision="no", evaluate_every=140, checkpoint_every=1000,
+    ema=None, precision="no", evaluate_every=70, checkpoint_every=1000,
 )  # fmt: skip
 print(f"{RECIPE.steps} steps of {RECIPE.batch} crops; clicks: {RECIPE.simulate_args}")
 

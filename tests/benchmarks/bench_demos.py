@@ -59,7 +59,8 @@ def moves() -> Iterator[tuple[str, Callable[[], Any], Callable[[Any], Any], tupl
     yield "attention: head", explorer, lambda d: d.head, (0, 1)
     stepper = partial(demos.grabcut_stepper, photo.image, box)
     yield "GrabCut: box", stepper, lambda d: d.margin, (4, 8)
-    explorer = partial(demos.click_explorer, photo.image, shipped_ritm().net)
+    network_of_clicks = shipped_ritm().method.net
+    explorer = partial(demos.click_explorer, photo.image, network_of_clicks)
     yield "clicks: radius", explorer, lambda d: d.radius, (4, 8)
 
 
