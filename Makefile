@@ -26,9 +26,12 @@ help:
 setup:
 	@"$(PYTHON)" .ci/setup.py
 
-# The environment's programs are on the path, so that `segedu check` works in Lab's terminal.
+# The whole course is served, not only the first lecture's folder. The environment's programs are on
+# the path of Lab's terminal too: a login shell, which it would start, sets its own.
 lab: setup
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab $(ROOT_FLAG) $(LAB_ARGS) lectures/00_welcome/welcome.ipynb
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/jupyter lab $(ROOT_FLAG) --ServerApp.root_dir="$(CURDIR)" \
+		--ServerApp.terminado_settings="{'shell_command': ['$${SHELL:-/bin/bash}']}" \
+		--LabApp.default_url=/lab/tree/lectures/00_welcome/welcome.ipynb $(LAB_ARGS)
 
 lint: setup
 	$(BIN)/ruff check .

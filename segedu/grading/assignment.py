@@ -140,11 +140,15 @@ class Assignment:
         position = next(i for i, cell in enumerate(self.cells) if cell.grade_id == name)
         answer = answers.get(name, "")
         earlier = [cell for cell in self.cells[:position] if cell.is_setup or cell.solution]
+        setup = [names_of(cell.source).defined for cell in earlier if cell.is_setup]
+        given = frozenset[str]().union(*setup)
         bound = []
         for cell in earlier:
             theirs = answers.get(cell.grade_id, "") if cell.solution else cell.source
             names, official = names_of(theirs), names_of(cell.source)
-            bound.append(type(names)(official.defined | names.defined, names.used))
+            # Who imports NumPy once more does not thereby define it for all that comes after.
+            own = names.defined - given if cell.solution else names.defined
+            bound.append(type(names)(official.defined | own, names.used))
         wanted = names_of(answer).used | set(self.exercise(name).settings.needs)
         chosen = [earlier[index] for index in needed(bound, frozenset(wanted))]
         pieces = [

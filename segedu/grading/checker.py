@@ -15,6 +15,8 @@ from segedu.grading.exercise import Check, CheckFailed, LocalStudent, Student, S
 
 PASSED, FAILED, NOT_ATTEMPTED = "passed", "failed", "not attempted"
 MAX_MESSAGE = 2000
+# What a check itself may stumble over in an odd return value.
+UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,9 @@ def run_checks(
             status = NOT_ATTEMPTED if error.not_attempted else FAILED
             message = explain(error) if explain else error.message
             results.append(_failed(check, status, message, None))
+        except UNREADABLE as error:  # a ragged list, say: it costs this check, not the submission
+            message = f"what you return cannot be read: {type(error).__name__}: {error}"
+            results.append(_failed(check, FAILED, message, None))
         else:
             results.append(CheckResult(check.name, check.title, check.points, check.points, PASSED))
             continue

@@ -133,9 +133,10 @@ def _print_run(run: object) -> None:
     folder = run.store.folder
     if run.resumed:
         console.print(f"{run.resumed} were graded before and kept (--regrade grades them again).")
-    scores = [r["score"] for r in run.results]
+    count = len(run.results)
+    scores = [r["score"] for r in run.results if not r.get("failed")]
     middle = statistics.median(scores) if scores else 0
-    what = f"{len(scores)} submission" + "s" * (len(scores) != 1)
+    what = f"{count} submission" + "s" * (count != 1)
     console.print(
         f"{what}, seed {run.store.seed}, sandbox {run.store.engine}; "
         f"median {middle:g} of {run.assignment.points:g} points"

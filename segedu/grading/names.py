@@ -86,8 +86,13 @@ def needed(cells: Sequence[Names], wanted: frozenset[str]) -> list[int]:
 
 def without_magics(source: str) -> str:
     """`source` with IPython's magics and shell lines replaced by nothing; line numbers stay."""
-    lines = source.split("\n")
-    return "\n".join(re.sub(r"^(\s*)(%{1,2}\w|!|\?).*$", r"\1pass", line) for line in lines)
+    try:
+        ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        lines = source.split("\n")  # a line may begin with != too, within brackets
+        magic = r"^(\s*)(%{1,2}\w|!(?!=)|\?).*$"
+        return "\n".join(re.sub(magic, r"\1pass", line) for line in lines)
+    return source
 
 
 def imported_modules(source: str) -> set[str]:

@@ -80,12 +80,14 @@ def summary_page(
     environment: jinja2.Environment, assignment: Assignment, results: Sequence[Result]
 ) -> str:
     """What the instructor sees: distribution, pass rates, misconceptions, students."""
-    scores = [r["score"] for r in results] or [0.0]
+    graded = [r for r in results if not r.get("failed")]  # what was not graded is not 0
+    scores = [r["score"] for r in graded] or [0.0]
     top = assignment.points
     figures = [
         ("mean", f"{statistics.fmean(scores):.1f}"),
         ("median", f"{statistics.median(scores):g}"),
-        ("full marks", str(sum(s >= top for s in scores if results))),
+        ("full marks", str(sum(s >= top for s in scores if graded))),
+        ("not graded", str(len(results) - len(graded))),
         ("need a look", str(sum(bool(r["report"]) for r in results))),
     ]
     return environment.get_template("summary.html").render(
@@ -94,8 +96,8 @@ def summary_page(
         seed=results[0]["seed"] if results else "–",
         engine=results[0]["sandbox"] if results else "–",
         figures=figures,
-        histogram=_histogram(scores if results else [], top),
-        rates=_rates(assignment, results),
+        histogram=_histogram(scores if graded else [], top),
+        rates=_rates(assignment, graded),
         misconceptions=_misconceptions(results),
     )
 

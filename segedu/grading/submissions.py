@@ -51,7 +51,7 @@ class Submission:
     def key(self) -> str:
         """The student's name made safe for a file; equal for equal names only."""
         safe = re.sub(r"[^A-Za-z0-9._-]+", "_", self.student).strip("._-")[:60]
-        if safe == self.student and not safe.islower():
+        if safe == self.student and safe != safe.lower():
             return f"{safe}-{_digest(self.student)}"  # Ann and ann are one file on some disks
         return safe if safe == self.student else f"{safe or 'student'}-{_digest(self.student)}"
 

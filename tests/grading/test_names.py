@@ -47,6 +47,13 @@ def test_pieces_of_an_exercise():
     assert all("print(" not in p.source for p in pieces)
 
 
+def test_importing_numpy_once_more_ties_nobody_to_that_cell():
+    again = {"area": "import numpy as np\nwhile True:\n    pass"}
+    scale = "def scale(image):\n    return np.zeros(image.shape)"
+    pieces = tiny().pieces("scale", {**again, "scale": scale})
+    assert [p.grade_id for p in pieces] == ["", "scale"]
+
+
 def test_variables_of_a_function_need_no_cell():
     """`x` in a function is its own; a cell that draws with another `x` does not run with it."""
     look, answer = names_of("x = slow()\nshow(x)"), names_of("def f(x):\n    return x + k")
@@ -56,6 +63,12 @@ def test_variables_of_a_function_need_no_cell():
 def test_magics_keep_the_line_numbers():
     source = "%%time\nx = 1\n    !ls\n%load_ext y\nz = 5 % 3"
     assert without_magics(source) == "pass\nx = 1\n    pass\npass\nz = 5 % 3"
+
+
+def test_a_line_may_begin_with_not_equal():
+    python = "same = (\n    a\n    != b\n)"
+    assert without_magics(python) == python
+    assert without_magics(f"%time f()\n{python}") == f"pass\n{python}"
 
 
 def test_imported_modules():
