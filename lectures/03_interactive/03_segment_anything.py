@@ -440,6 +440,11 @@ def targets(seed, size=64):  # an image (S, S, 3) in [0, 1], and six masks (6, S
     return picture.clip(0, 1).astype(np.float32), np.stack(found)
 
 
+pictures = [(targets(seed)[0] * 255).astype(np.uint8) for seed in range(4)]
+figure_grid([p.repeat(3, 0).repeat(3, 1) for p in pictures], columns=4, width=11)
+
+
+# %%
 class Targets(torch.utils.data.Dataset):
     def __init__(self, first, length, asked=1):
         self.first, self.length, self.asked = first, length, asked
@@ -453,9 +458,6 @@ class Targets(torch.utils.data.Dataset):
         truth = torch.from_numpy(found[chosen].astype(np.int64))
         return torch.from_numpy(picture.transpose(2, 0, 1).copy()), truth.squeeze(0)
 
-
-pictures = [(targets(seed)[0] * 255).astype(np.uint8) for seed in range(4)]
-figure_grid([p.repeat(3, 0).repeat(3, 1) for p in pictures], columns=4, width=11)
 
 # %% [markdown]
 # **Predict.** Which prompt will be answered best after a minute: one click, five clicks, or a box? Where is one click's IoU bound to stay low, however long

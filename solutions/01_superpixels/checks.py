@@ -442,6 +442,8 @@ def error_names(student: Student, reference: Reference, rng: Rng) -> None:
     labels, truth = names[blobs(rng, 20, 18, 8)], names[blobs(rng, 20, 18, 4)]
     cases = [(labels, partly_ignored(rng, truth)), (labels, partly_ignored(rng, truth, -7), -7)]
     compare_error(student, reference, cases, "labels may be negative, with gaps")
+    named = [(np.where(labels == 70, 255, labels), partly_ignored(rng, truth))]
+    compare_error(student, reference, named, "`ignore` is a label of the truth alone")
 
 
 @check("undersegmentation_error", points=0.5, title="uint8 label maps")

@@ -365,6 +365,9 @@ def attention_large(student: Student, reference: Reference, rng: Rng) -> None:
 def attention_untouched(student: Student, reference: Reference, rng: Rng) -> None:
     case = attention_case(rng, 8, 2, (4, 6), 2)
     compare_untouched(student, reference, "efficient_attention", case, "x", "the output")
+    _, after = student.call_and_inputs("efficient_attention", *case)
+    same = all(np.array_equal(case[3][key], after[3][key]) for key in case[3])
+    expect_true(same, "your function changed `weights`; the next call would get other ones")
 
 
 # ------------------------------------------------------------------ 6: dense CRF

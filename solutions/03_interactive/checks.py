@@ -556,7 +556,9 @@ def loss_nothing(student: Student, reference: Reference, rng: Rng) -> None:
     got, after = student.call_and_inputs("normalized_focal_loss", *given)
     expect_same((logits, target), after, "logits target")
     want = reference.call("normalized_focal_loss", logits, target, 0.7)
-    expect_array(got, want, name="the loss", rtol=1e-3, hint="leave such an image out of the mean")
+    hint = "leave such an image out of the mean"
+    expect_array(got, want, name="the loss", rtol=1e-3, hint=hint)
+    expect_losses(student, reference, [((logits, target), {"alpha": 0.7})], hint)  # 0 / 0 = nan
 
 
 # ------------------------------------------------------------------ 7: Fourier features
