@@ -188,12 +188,12 @@ assert np.isnan(_none).all(), f"The score of an empty mask is {_none[0]:g}; the 
 compare("The score of a mask that vanishes", stability_score(np.zeros((1, 2, 2))), [0.0])
 print("Exercise 2: the visible checks pass.")
 
-# %% [markdown] nbgrader={"grade": false, "grade_id": "text_next_click", "locked": true, "schema_version": 3, "solution": false, "task": false, "checksum": "215a211d94894166b56434620de33547", "cell_type": "markdown"} deletable=false editable=false
+# %% [markdown] nbgrader={"grade": false, "grade_id": "text_next_click", "locked": true, "schema_version": 3, "solution": false, "task": false, "checksum": "a5064f4fad6c40b7efba1b0d080494fd", "cell_type": "markdown"} deletable=false editable=false
 # ## Exercise 3: where the robot clicks next (5 points, about 20 minutes)
 #
 # Nobody can ask a person to click on ten thousand objects for every new method. The field has agreed on a robot. It knows the truth, looks at the mask so far, and clicks where the worst error is.
 #
-# There are two kinds of errors: pixels of the object that are *missing* (truth, but not mask), and pixels of the background that are *covered* (mask, but not truth). How deep a pixel lies in an error is its **distance to the nearest pixel that is not in this error**, Euclidean, from centre to centre; so at the rim of an error it is 1. Beyond the frame of the image nothing is an error: imagine one more row or column there on each side. `scipy.ndimage.distance_transform_edt` and `cv2.distanceTransform` measure such distances; neither of them knows about the frame.
+# There are two kinds of errors: pixels of the object that are *missing* (truth, but not mask), and pixels of the background that are *covered* (mask, but not truth). How deep a pixel lies in an error is its **distance to the nearest pixel that is not in this error**, Euclidean, from centre to centre; so at the rim of an error it is 1. Beyond the frame of the image nothing is an error: imagine one more row or column there on each side. `scipy.ndimage.distance_transform_edt` and `cv2.distanceTransform` measure such distances (OpenCV with `cv2.DIST_MASK_PRECISE`; its masks of 3 and 5 pixels only approximate them); neither of them knows about the frame.
 #
 # The robot clicks on a pixel that lies **deepest** of all. If it is missing, the click is positive; if it is covered, negative. (Papers say "in the largest error region". What all of their code compares is this depth, not the area: a thin error can be long, and nobody sees it.)
 #

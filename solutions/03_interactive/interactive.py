@@ -214,7 +214,7 @@ print("Exercise 2: the visible checks pass.")
 #
 # Nobody can ask a person to click on ten thousand objects for every new method. The field has agreed on a robot. It knows the truth, looks at the mask so far, and clicks where the worst error is.
 #
-# There are two kinds of errors: pixels of the object that are *missing* (truth, but not mask), and pixels of the background that are *covered* (mask, but not truth). How deep a pixel lies in an error is its **distance to the nearest pixel that is not in this error**, Euclidean, from centre to centre; so at the rim of an error it is 1. Beyond the frame of the image nothing is an error: imagine one more row or column there on each side. `scipy.ndimage.distance_transform_edt` and `cv2.distanceTransform` measure such distances; neither of them knows about the frame.
+# There are two kinds of errors: pixels of the object that are *missing* (truth, but not mask), and pixels of the background that are *covered* (mask, but not truth). How deep a pixel lies in an error is its **distance to the nearest pixel that is not in this error**, Euclidean, from centre to centre; so at the rim of an error it is 1. Beyond the frame of the image nothing is an error: imagine one more row or column there on each side. `scipy.ndimage.distance_transform_edt` and `cv2.distanceTransform` measure such distances (OpenCV with `cv2.DIST_MASK_PRECISE`; its masks of 3 and 5 pixels only approximate them); neither of them knows about the frame.
 #
 # The robot clicks on a pixel that lies **deepest** of all. If it is missing, the click is positive; if it is covered, negative. (Papers say "in the largest error region". What all of their code compares is this depth, not the area: a thin error can be long, and nobody sees it.)
 #
