@@ -68,8 +68,6 @@ def grade_batch(
     run = Run(assignment, store)
     done = {} if options.regrade else {s.key: r for s in found if (r := store.finished(s))}
     pending = [s for s in found if s.key not in done]
-    for submission in pending:
-        store.reset(submission)
     run.results = list(done.values())
     run.resumed = len(done)
     url = options.gradebook
@@ -80,6 +78,8 @@ def grade_batch(
     try:
         if book and pending and _may_hold_scores(url):
             book.reset([s.key for s in pending])
+        for submission in pending:  # after the gradebook has shown that it can be written
+            store.reset(submission)
         for submission, result in _graded(job, pending, options):
             store.write(submission, result)
             run.results.append(result)

@@ -82,6 +82,7 @@ class GradebookProcess:
 
 def _serve(connection: Connection, url: str, source: Path, folder: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = os.getppid()
     os.nice(5)  # the graders first
     os.umask(0o077)  # scores are the instructor's alone
     assignment = Assignment.load(source)
@@ -92,6 +93,9 @@ def _serve(connection: Connection, url: str, source: Path, folder: Path) -> None
     }
     while True:
         try:
+            while not connection.poll(1.0):  # a fork holds the parent's end too: it never closes
+                if os.getppid() != parent:
+                    return
             what, data = connection.recv()
         except (EOFError, OSError):
             return

@@ -51,9 +51,9 @@ class Submission:
     def key(self) -> str:
         """The student's name made safe for a file; equal for equal names only."""
         safe = re.sub(r"[^A-Za-z0-9._-]+", "_", self.student).strip("._-")[:60]
-        if safe == self.student and safe != safe.lower():
-            return f"{safe}-{_digest(self.student)}"  # Ann and ann are one file on some disks
-        return safe if safe == self.student else f"{safe or 'student'}-{_digest(self.student)}"
+        if safe and safe == self.student == safe.lower():  # Ann and ann are one file on some disks
+            return safe
+        return f"{safe or 'student'}-{_digest(self.student)}"
 
     @property
     def digest(self) -> str:
@@ -184,6 +184,7 @@ def _sized(student: str, origin: str, data: bytes, notes: tuple[str, ...]) -> Su
 
 def _in_zip(path: Path, assignment: Assignment) -> Iterator[Submission]:
     """Members are read in memory, never unpacked: their paths are only names."""
+    others = {p.name for p in assignment.folder.parent.iterdir() if p.is_dir()} - {assignment.name}
     with zipfile.ZipFile(path) as archive:
         for member in archive.infolist()[:MAX_MEMBERS]:
             name = PurePosixPath(member.filename.replace("\\", "/"))
@@ -192,6 +193,8 @@ def _in_zip(path: Path, assignment: Assignment) -> Iterator[Submission]:
             if set(IGNORED) & set(name.parts):
                 continue
             parts = [p for p in name.parts if p not in ("/", "..", ".")]
+            if others & set(parts[:-1]) and assignment.name not in parts[:-1]:
+                continue
             student = _student_of_member(parts, assignment)
             origin = _clean("/".join(parts))
             try:
@@ -210,7 +213,9 @@ def _student_of_member(parts: list[str], assignment: Assignment) -> str:
     folders = [p for p in parts[:-1] if p != assignment.name]
     if assignment.name in parts[:-1] and folders:
         return _clean(folders[-1])  # <anything>/<student>/<assignment>/<notebook>.ipynb
-    if folders and parts[-1] == f"{assignment.notebook}.ipynb":
+    # A second download is "superpixels (1).ipynb", a second try "superpixels-v2.ipynb".
+    again = rf"{re.escape(assignment.notebook)}([-_. ]*(\(\d+\)|copy|v?\d+))*\.ipynb"
+    if folders and re.fullmatch(again, parts[-1], re.IGNORECASE):
         return _clean(folders[-1])
     return _student_of_file(_clean(parts[-1]), assignment)
 

@@ -210,6 +210,41 @@ def test_a_changed_assignment_is_graded_anew(tmp_path: Path):
     assert run.results[0]["score"] == 6
 
 
+GOES = """
+import os, sys, time
+from pathlib import Path
+from segedu.grading.gradebook import GradebookProcess
+from tests.grading.classroom import tiny
+
+book = GradebookProcess(f"sqlite:///{sys.argv[1]}/gradebook.db", tiny(), Path(sys.argv[1]))
+book.reset([])
+print(book._process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_the_gradebooks_process_ends_with_its_parent(tmp_path: Path):
+    command = [sys.executable, "-c", GOES, str(tmp_path)]
+    parent = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True)
+    with parent:
+        child = int(parent.stdout.readline())
+        parent.kill()
+    for _ in range(100):
+        if not alive(child):
+            return
+        time.sleep(0.1)
+    os.kill(child, signal.SIGKILL)
+    pytest.fail("it lives on")
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
 def test_names_that_are_code_stay_names(tmp_path: Path):
     handed, folder = tmp_path / "in", tmp_path / "out"
     odd = ["<script>alert(1)<", "=cmd()", "Ann", "ann", "a b", "..evil"]

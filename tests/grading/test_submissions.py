@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from segedu.grading import Assignment
 from segedu.grading.submissions import (
     MAX_NOTEBOOK,
     Submission,
@@ -18,7 +20,7 @@ from segedu.grading.submissions import (
     find_submissions,
     read_answers,
 )
-from tests.grading.classroom import RIGHT, cell_of, hand_in, released_notebook, solved, tiny
+from tests.grading.classroom import RIGHT, TINY, cell_of, hand_in, released_notebook, solved, tiny
 
 NOTEBOOK = json.dumps(solved(RIGHT))
 
@@ -92,6 +94,8 @@ def test_a_folder_a_student_with_moodles_names(tmp_path: Path):
         ("ada/tiny/tiny.ipynb", "ada"),
         ("export/ada/tiny/tiny.ipynb", "ada"),
         ("ada/tiny.ipynb", "ada"),
+        ("ada/tiny (1).ipynb", "ada"),  # a browser's second download
+        ("ada/Tiny-v2.ipynb", "ada"),
         ("ada.ipynb", "ada"),
         ("Ada L_12_assignsubmission_file_/x.ipynb", "Ada L_12"),
         ("doejane_123_456_tiny.ipynb", "doejane_123"),
@@ -106,6 +110,15 @@ def test_zips_are_read_and_never_unpacked(tmp_path: Path, member, student):
     (found,) = find_submissions(path, tiny())
     assert (found.student, found.data.decode()) == (student, NOTEBOOK)
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_other_assignments_in_a_zip_are_nobodys(tmp_path: Path):
+    source = tmp_path / "solutions" / "tiny"
+    shutil.copytree(TINY, source)
+    (tmp_path / "solutions" / "later").mkdir()
+    members = {f"ada/{name}.ipynb": NOTEBOOK for name in ("tiny/tiny", "later/later")}
+    path = make_zip(tmp_path / "x.zip", members)
+    assert [s.student for s in find_submissions(path, Assignment.load(source))] == ["ada"]
 
 
 def test_a_zip_bomb_costs_no_more_than_the_cap(tmp_path: Path):
