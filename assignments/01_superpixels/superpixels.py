@@ -113,12 +113,13 @@ def slic_distance(pixels, centers, S, m):
     raise NotImplementedError()
 
 
-# %% nbgrader={"grade": true, "grade_id": "check_slic_distance", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false, "checksum": "81732ab57e0bad1cfdc1f70414c94dd1", "cell_type": "code"} deletable=false editable=false
+# %% nbgrader={"grade": true, "grade_id": "check_slic_distance", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false, "checksum": "2171950a4bd1ce644f4c944f019b6efb", "cell_type": "code"} deletable=false editable=false
 _p = np.array([50.0, 10.0, 20.0, 3.0, 4.0])
 _q = np.array([53.0, 14.0, 20.0, 9.0, 12.0])  # d_c = 5, d_s = 10
 
 _d = slic_distance(_p, _q, S=10, m=10)
 assert _d is not None, "slic_distance returned None; did you forget `return`?"
+assert np.ndim(_d) == 0, f"D is one number here, not {np.shape(_d)}; sum over channels and places."
 assert not np.isclose(_d, 125), "Your D is squared; take the square root at the end."
 assert not np.isclose(_d, 15), "You add d_c and d_s. Equation 3 adds their squares."
 compare("D with d_c = 5, d_s = 10, S = 10, m = 10", _d, np.sqrt(125))
@@ -200,11 +201,14 @@ def seed_centers(lab, S):
     raise NotImplementedError()
 
 
-# %% nbgrader={"grade": true, "grade_id": "check_seed_centers", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false, "checksum": "c3aaf292cc459948234dd360ba1f737c", "cell_type": "code"} deletable=false editable=false
+# %% nbgrader={"grade": true, "grade_id": "check_seed_centers", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false, "checksum": "5b78a6508878316ca451f760f493a35a", "cell_type": "code"} deletable=false editable=false
 _lab = np.zeros((5, 8, 3))
 _lab[:, 3:, 0] = 30.0  # an edge between columns 2 and 3
 _g = squared_gradient(_lab)
 assert _g is not None, "squared_gradient returned None; did you forget `return`?"
+assert np.shape(_g) == (5, 8), (
+    f"G of 5 x 8 pixels is (5, 8), not {np.shape(_g)}; sum over channels."
+)
 assert not np.isclose(_g[2, 2], 30), "G has no square root."
 _want = np.zeros((5, 8))
 _want[:, 2:4] = 900.0

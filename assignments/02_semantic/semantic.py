@@ -127,7 +127,7 @@ def mean_iou(counts):
     raise NotImplementedError()
 
 
-# %% nbgrader={"grade": true, "grade_id": "check_mean_iou", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false, "checksum": "a049ce0e33c03f76333749c941853f92", "cell_type": "code"} deletable=false editable=false
+# %% nbgrader={"grade": true, "grade_id": "check_mean_iou", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false, "checksum": "30f2ed0641e268d16ccf437be9d2c3df", "cell_type": "code"} deletable=false editable=false
 _target = np.array([[0, 0, 1, 1], [2, 2, 255, 1]])
 _prediction = np.array([[0, 1, 1, 1], [2, 2, 0, 0]])
 _counts = confusion_matrix(_prediction, _target, num_classes=4)
@@ -149,6 +149,7 @@ compare("The matrix of uint8 maps", _high, _want, "In uint8, 18 * 19 is 86.")
 
 _miou = mean_iou(np.array([[1, 1, 0, 0], [1, 2, 0, 0], [0, 0, 2, 0], [0, 0, 0, 0]]))
 assert _miou is not None, "mean_iou returned None; did you forget `return`?"
+assert np.ndim(_miou) == 0, "You return an IoU for each class; mIoU is their mean, one number."
 assert not np.isnan(_miou), "Your mIoU is nan: class 3 is absent (0/0); leave it out of the mean."
 assert not np.isclose(_miou, (1 / 3 + 1 / 2 + 1) / 4), "Class 3 is absent: divide by 3, not by 4."
 assert not np.isclose(_miou, 5 / 7), "That is the pixel accuracy: 5 of 7 pixels are right."

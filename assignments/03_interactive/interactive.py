@@ -225,12 +225,15 @@ def next_click(mask, truth, ignored=None):
     raise NotImplementedError()
 
 
-# %% nbgrader={"grade": true, "grade_id": "check_next_click", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false, "checksum": "a07d248a7bdb588e92df8ef8c35a8fee", "cell_type": "code"} deletable=false editable=false
+# %% nbgrader={"grade": true, "grade_id": "check_next_click", "locked": true, "points": 5, "schema_version": 3, "solution": false, "task": false, "checksum": "d8c6e66362c4d7a21ac97e577f587167", "cell_type": "code"} deletable=false editable=false
 _truth, _empty = np.zeros((7, 12), bool), np.zeros((7, 12), bool)
 _truth[1:6, 2:7] = True
 _click = next_click(_empty, _truth)
 assert _click is not None, "next_click returned None, but there are errors; did you `return`?"
 assert len(_click) == 3, "Return three numbers: x, y, label."
+assert all(np.ndim(v) == 0 for v in _click), (
+    "x, y and label are numbers, not arrays: take one pixel."
+)
 assert _click[2] != 0, "All of the object is missing: the click is positive, its label 1."
 assert tuple(_click[:2]) != (3, 4), "You return row, column; x is the column, y the row."
 compare("The click into a missing square", _click, (4, 3, 1), "The middle of rows 1 to 5.")
@@ -323,7 +326,7 @@ def noc(curves, threshold, max_clicks=20):
     raise NotImplementedError()
 
 
-# %% nbgrader={"grade": true, "grade_id": "check_noc", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false, "checksum": "9171686e87419dfd360c01642b3d89a2", "cell_type": "code"} deletable=false editable=false
+# %% nbgrader={"grade": true, "grade_id": "check_noc", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false, "checksum": "6d67669dbfda16b91ea220680d338c0f", "cell_type": "code"} deletable=false editable=false
 _mask = np.array([[1, 1, 1, 0, 0, 0]], bool)
 _truth = np.array([[0, 1, 1, 1, 1, 0]], bool)
 _iou = iou(_mask, _truth)
@@ -338,7 +341,7 @@ assert _none == 1, f"The IoU of two empty masks is {_none:g}; the course defines
 
 _result = noc([[0.5, 0.8, 0.9], [0.95, 0.97]], threshold=0.85)
 assert _result is not None, "noc returned None; did you forget `return`?"
-assert len(_result) == 2, "noc returns two numbers: the mean, and how many failed."
+assert np.shape(_result) == (2,), "noc returns two numbers: the mean, and how many failed."
 assert not np.isclose(_result[0], 1), "The first click is number 1, not 0."
 compare("NoC and failures of two objects", _result, (2.0, 0), "Clicks 3 and 1.")
 _exact = noc([[0.2, 0.85, 0.9]], threshold=0.85)

@@ -123,6 +123,7 @@ _q = np.array([53.0, 14.0, 20.0, 9.0, 12.0])  # d_c = 5, d_s = 10
 
 _d = slic_distance(_p, _q, S=10, m=10)
 assert _d is not None, "slic_distance returned None; did you forget `return`?"
+assert np.ndim(_d) == 0, f"D is one number here, not {np.shape(_d)}; sum over channels and places."
 assert not np.isclose(_d, 125), "Your D is squared; take the square root at the end."
 assert not np.isclose(_d, 15), "You add d_c and d_s. Equation 3 adds their squares."
 compare("D with d_c = 5, d_s = 10, S = 10, m = 10", _d, np.sqrt(125))
@@ -233,6 +234,9 @@ _lab = np.zeros((5, 8, 3))
 _lab[:, 3:, 0] = 30.0  # an edge between columns 2 and 3
 _g = squared_gradient(_lab)
 assert _g is not None, "squared_gradient returned None; did you forget `return`?"
+assert np.shape(_g) == (5, 8), (
+    f"G of 5 x 8 pixels is (5, 8), not {np.shape(_g)}; sum over channels."
+)
 assert not np.isclose(_g[2, 2], 30), "G has no square root."
 _want = np.zeros((5, 8))
 _want[:, 2:4] = 900.0

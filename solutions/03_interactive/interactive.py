@@ -264,6 +264,9 @@ _truth[1:6, 2:7] = True
 _click = next_click(_empty, _truth)
 assert _click is not None, "next_click returned None, but there are errors; did you `return`?"
 assert len(_click) == 3, "Return three numbers: x, y, label."
+assert all(np.ndim(v) == 0 for v in _click), (
+    "x, y and label are numbers, not arrays: take one pixel."
+)
 assert _click[2] != 0, "All of the object is missing: the click is positive, its label 1."
 assert tuple(_click[:2]) != (3, 4), "You return row, column; x is the column, y the row."
 compare("The click into a missing square", _click, (4, 3, 1), "The middle of rows 1 to 5.")
@@ -392,7 +395,7 @@ assert _none == 1, f"The IoU of two empty masks is {_none:g}; the course defines
 
 _result = noc([[0.5, 0.8, 0.9], [0.95, 0.97]], threshold=0.85)
 assert _result is not None, "noc returned None; did you forget `return`?"
-assert len(_result) == 2, "noc returns two numbers: the mean, and how many failed."
+assert np.shape(_result) == (2,), "noc returns two numbers: the mean, and how many failed."
 assert not np.isclose(_result[0], 1), "The first click is number 1, not 0."
 compare("NoC and failures of two objects", _result, (2.0, 0), "Clicks 3 and 1.")
 _exact = noc([[0.2, 0.85, 0.9]], threshold=0.85)
