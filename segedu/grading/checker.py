@@ -17,6 +17,7 @@ PASSED, FAILED, NOT_ATTEMPTED = "passed", "failed", "not attempted"
 MAX_MESSAGE = 2000
 # What a check itself may stumble over in an odd return value.
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+UNREAD = "what you return cannot be read"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def run_checks(
             message = explain(error) if explain else error.message
             results.append(_failed(check, status, message, None))
         except UNREADABLE as error:  # a ragged list, say: it costs this check, not the submission
-            message = f"what you return cannot be read: {type(error).__name__}: {error}"
+            message = f"{UNREAD}: {type(error).__name__}: {error}"
             results.append(_failed(check, FAILED, message, None))
         else:
             results.append(CheckResult(check.name, check.title, check.points, check.points, PASSED))

@@ -12,7 +12,7 @@ import pytest
 
 from segedu.grading import Assignment, CheckResult, StudentError, grade_answer
 from segedu.grading.assignment import read_notebook
-from segedu.grading.checker import run_checks
+from segedu.grading.checker import UNREAD, run_checks
 from segedu.grading.release import normalise, render_release
 from segedu.grading.sandbox import Bubblewrap
 from segedu.grading.session import SandboxedStudent
@@ -139,6 +139,13 @@ def test_other_right_answers_get_all_points(name, exercise, slug):
         results = grade_answer(assignment(name), exercise, source, seed)
         assert all(r.status == "passed" for r in results), complaints(results)
     run_visible_checks(name, exercise, source)
+
+
+def test_a_return_value_that_no_check_can_read_costs_its_checks_alone():
+    source = "def next_click(mask, truth, ignored=None):\n    return (np.array([4]), 3), 1, 2"
+    results = grade_answer(assignment("03_interactive"), "next_click", source)
+    assert results and all(r.status == "failed" and r.message for r in results)
+    assert any(r.message.startswith(UNREAD) for r in results)
 
 
 @pytest.mark.filterwarnings("ignore:(invalid value|overflow|divide by zero):RuntimeWarning")
