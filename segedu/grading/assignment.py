@@ -22,6 +22,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import segedu
 from segedu.grading.exercise import Check, LocalStudent, Reference, Settings
 from segedu.grading.names import imported_modules, names_of, needed, without_magics
 
@@ -107,6 +108,8 @@ class Assignment:
             raise AssignmentError(f"there is no folder {path}")
         source = notebook_source(path)
         cells = tuple(_cell(cell) for cell in read_cells(source))
+        for cell in cells:
+            _compile(cell, source)
         checks, settings = _load_checks(path)
         exercises = _exercises(path, cells, checks, settings)
         manual = tuple(cell for cell in cells if cell.is_manual)
@@ -184,11 +187,21 @@ class Assignment:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of everything that grades depend on."""
-        digest = hashlib.sha256(self.name.encode())
-        for path in sorted(p for p in self.folder.rglob("*") if p.suffix in FORMATS):
-            if "__pycache__" not in path.parts and ".ipynb_checkpoints" not in path.parts:
-                digest.update(f"{path.relative_to(self.folder)}\0".encode() + path.read_bytes())
+        """Digest of everything that grades and feedback depend on.
+
+        Of the notebook that is the cells that run or are answers: its prose and its outputs may
+        change and every grade stays. Besides, all other files of the folder, and the grader.
+        """
+        digest = hashlib.sha256(f"{self.name}\0{segedu.__version__}".encode())
+        for cell in self.cells:
+            if cell.kind == "code" or cell.is_manual:
+                digest.update(repr(cell).encode())
+        notebook = {self.folder / f"{self.notebook}{suffix}" for suffix in FORMATS}
+        for root in (self.folder, Path(__file__).parent):
+            for path in sorted(p for p in root.rglob("*") if p.is_file() and p not in notebook):
+                inside = path.relative_to(root)
+                if not any(p == "__pycache__" or p.startswith(".") for p in inside.parts):
+                    digest.update(f"{inside.as_posix()}\0".encode() + path.read_bytes())
         return digest.hexdigest()
 
 
@@ -242,6 +255,17 @@ def _agree(cells: list[dict[str, Any]], text: str) -> bool:
     return True
 
 
+def _compile(cell: Cell, path: Path) -> None:
+    if cell.kind != "code":
+        return
+    try:
+        ast.parse(without_magics(cell.source))
+    except SyntaxError as error:
+        where = f"cell {cell.grade_id}" if cell.grade_id else "a given cell"
+        line = (error.text or "").strip()
+        raise AssignmentError(f"{path}, {where}: {error.msg}: {line}") from error
+
+
 def _cell(cell: Mapping[str, Any]) -> Cell:
     meta = cell["metadata"].get("nbgrader", {})
     return Cell(
@@ -265,7 +289,10 @@ def _load_checks(folder: Path) -> tuple[list[Check], dict[str, Settings]]:
         raise AssignmentError(f"{path} cannot be imported")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise AssignmentError(f"{path} cannot be run: {type(error).__name__}: {error}") from error
     found = [getattr(value, "segedu_check", None) for value in vars(module).values()]
     settings = getattr(module, "SETTINGS", {})
     return [c for c in found if isinstance(c, Check)], dict(settings)

@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from segedu.grading.assignment import Assignment
+from segedu.grading.assignment import Assignment, AssignmentError
 from segedu.grading.engines import choose_engine
 from segedu.grading.gradebook import GradebookProcess
 from segedu.grading.grader import Result
 from segedu.grading.pages import write_pages
 from segedu.grading.pool import Job, grade_in_pool, grade_on_cluster
 from segedu.grading.results import ResultStore
-from segedu.grading.submissions import Submission, find_submissions
+from segedu.grading.submissions import Submission, find_submissions, own_solution
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,24 @@ class Options:
 
 @dataclass
 class Run:
-    """What a batch did."""
+    """What a batch did.
+
+    Attributes:
+        assignment: whose submissions they were.
+        store: where the results are.
+        results: of this batch's submissions, by student.
+        resumed: how many of them were graded before and kept.
+        earlier: results of other batches in the same folder; the tables list them too.
+        outdated: how many more are there of another seed, sandbox or version of the assignment.
+        gradebook: URL of nbgrader's database; "" for none.
+    """
 
     assignment: Assignment
     store: ResultStore
     results: list[Result] = field(default_factory=list)
     resumed: int = 0
+    earlier: list[Result] = field(default_factory=list)
+    outdated: int = 0
     gradebook: str = ""
 
 
@@ -66,7 +78,8 @@ def grade_batch(
     store = ResultStore(options.output, assignment, options.seed, engine)
     job = Job(job_folder, store.seed, engine)
     run = Run(assignment, store)
-    done = {} if options.regrade else {s.key: r for s in found if (r := store.finished(s))}
+    anew = options.regrade and not store.regrading
+    done = {} if anew else {s.key: r for s in found if (r := store.finished(s))}
     pending = [s for s in found if s.key not in done]
     run.results = list(done.values())
     run.resumed = len(done)
@@ -78,29 +91,64 @@ def grade_batch(
     try:
         if book and pending and _may_hold_scores(url):
             book.reset([s.key for s in pending])
-        for submission in pending:  # after the gradebook has shown that it can be written
-            store.reset(submission)
-        for submission, result in _graded(job, pending, options):
+        store.begin(pending, anew)  # after the gradebook has shown that it can be written
+        for submission, result in _trusted(job, pending, options):
             store.write(submission, result)
             run.results.append(result)
             if progress:
                 progress(len(run.results), len(found), submission.student)
+        store.end()
         run.results.sort(key=lambda r: r["student"])
-        store.write_csv(run.results)
-        write_pages(options.output, assignment, run.results)
+        run.earlier, run.outdated = store.others({s.key for s in found})
+        everyone = sorted([*run.results, *run.earlier], key=lambda r: r["student"])
+        store.write_csv(everyone)
+        write_pages(options.output, assignment, everyone)
         if book:
-            book.save(run.results)
+            book.save(everyone)
     finally:
         if book:
             book.close()
     return run
 
 
+def _trusted(
+    job: Job, pending: list[Submission], options: Options
+) -> Iterator[tuple[Submission, Result]]:
+    """Results, none before the instructor's own solution, graded with them, has full marks.
+
+    Raises AssignmentError where it has not: a broken check, or limits that this machine cannot
+    keep, would cost every student points.
+    """
+    if not pending:
+        return
+    solution = own_solution(job.assignment)
+    waiting: list[tuple[Submission, Result]] | None = []
+    for submission, result in _graded(job, [solution, *pending], options):
+        if submission is solution:
+            _insist_on_full_marks(job.assignment, result)
+            yield from waiting or ()
+            waiting = None
+        elif waiting is None:
+            yield submission, result
+        else:
+            waiting.append((submission, result))
+
+
+def _insist_on_full_marks(assignment: Assignment, result: Result) -> None:
+    if result.get("failed"):
+        raise AssignmentError(f"the solution of {assignment.name} fails: {result['failed']}")
+    for exercise in result["exercises"]:
+        for check in exercise["checks"]:
+            if check["status"] != "passed":
+                raise AssignmentError(
+                    f"nothing was graded: in {assignment.folder} the solution of "
+                    f"{exercise['name']} fails its own check, {check['title']}: {check['message']}"
+                )
+
+
 def _graded(
     job: Job, pending: list[Submission], options: Options
 ) -> Iterator[tuple[Submission, Result]]:
-    if not pending:
-        return iter(())
     if options.scheduler:
         return grade_on_cluster(job, pending, options.scheduler)
     return grade_in_pool(job, pending, options.processes or os.cpu_count() or 1)

@@ -100,7 +100,10 @@ def grade(
         ),
     ] = None,
 ) -> None:
-    """Grade a batch: results by student, gradebook, CSV, feedback pages, class summary."""
+    """Grade a batch: results by student, gradebook, CSV, feedback pages, class summary.
+
+    Ends with 0 if all were graded, 1 if some could not be, 2 if grading stopped.
+    """
     from segedu.grading.batch import Options, grade_batch
     from segedu.grading.gradebook import GradebookError
     from segedu.grading.sandbox import SandboxError
@@ -141,13 +144,22 @@ def _print_run(run: object) -> None:
         f"{what}, seed {run.store.seed}, sandbox {run.store.engine}; "
         f"median {middle:g} of {run.assignment.points:g} points"
     )
-    for result in run.results:
-        if result.get("failed"):
-            name = escape(result["student"])
-            errors.print(f"[red]not graded:[/] {name}: {escape(result['failed'])}")
+    if run.earlier:
+        console.print(f"{len(run.earlier)} of earlier batches stand in the tables as well.")
     for name in ("grades.csv", "summary.html", "feedback", "gradebook.db"):
         if (folder / name).exists():
             console.print(f"  {escape(str(folder / name))}")
+    if run.outdated:
+        errors.print(
+            f"[yellow]left out:[/] {run.outdated} results of earlier batches are of another seed, "
+            "sandbox or version of the assignment; grade those submissions again."
+        )
+    failed = [r for r in run.results if r.get("failed")]
+    for result in failed:
+        name = escape(result["student"])
+        errors.print(f"[red]not graded:[/] {name}: {escape(result['failed'])}")
+    if failed:
+        raise typer.Exit(1)
 
 
 class _Bar:
@@ -201,5 +213,5 @@ def _assignment_folder(name: str, solutions: Path) -> Path:
 
 
 def _fail(message: str) -> NoReturn:
-    errors.print(f"[bold red]error:[/] {escape(message)}", highlight=False)
+    errors.print(f"[bold red]error:[/] {escape(message)}", highlight=False, soft_wrap=True)
     raise typer.Exit(2)

@@ -102,20 +102,25 @@ def _container_problem(engine: str) -> str:
     absent = _problem_of([engine, "image", "inspect", image()])
     if absent and (problem := _problem_of([engine, "pull", image()], PULL_SECONDS)):
         return f"its image {image()} cannot be pulled: {problem}"
-    return _worker_problem(engine)
+    return worker_problem(engine)
 
 
-def _worker_problem(engine: str) -> str:
-    """Why a worker does not answer in `engine`; empty where it does."""
+def worker_problem(engine: str) -> str:
+    """Why a worker does not answer in a new sandbox of `engine`; empty where it does."""
     settings = Settings(call_seconds=PROBE_SECONDS, total_seconds=PROBE_SECONDS)
     piece = Piece("def double(x): return 2 * x", "probe")
-    worker = SandboxedStudent(ProcessPerExercise(engine), "probe", [piece], settings)
+    try:
+        sandbox = open_sandbox(engine, [])
+    except (SandboxError, OSError) as error:
+        return str(error)
+    worker = SandboxedStudent(sandbox, "probe", [piece], settings)
     try:
         return "" if worker.call("double", 21) == 42 else "its worker cannot count"
-    except (SandboxError, StudentError) as error:
+    except (SandboxError, StudentError, OSError) as error:
         return str(error)
     finally:
         worker.close()
+        sandbox.close()
 
 
 def _problem_of(command: Sequence[str], seconds: float = PROBE_SECONDS) -> str:

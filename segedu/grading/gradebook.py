@@ -2,7 +2,8 @@
 
 formgrader then lists the submissions, shows each with the checks' outcome below its cells, and
 manual grading goes on there: `nbgrader formgrader` in the results folder, whose
-`nbgrader_config.py` names this database. Manual scores and comments of a person are left alone.
+`nbgrader_config.py` names this database. Manual scores and comments of a person are left alone for
+as long as the assignment has the cell they are of.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ from segedu.grading.submissions import released_source
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nbgrader.api import Gradebook
+    from nbgrader.api import Gradebook, SubmittedNotebook
+
+UNSAFE = "Graded without a sandbox (--unsafe)."
 
 
 class GradebookError(RuntimeError):
@@ -203,14 +206,19 @@ def _save_structure(gradebook: Gradebook, assignment: Assignment) -> None:
     where = (assignment.notebook, assignment.name)
     gradebook.update_or_create_assignment(assignment.name)
     notebook = gradebook.update_or_create_notebook(*where)
-    wanted = {c.grade_id for c in assignment.cells if c.grade}
-    if stale := [c.name for c in notebook.grade_cells if c.name not in wanted]:
-        # Its cells changed since: the submissions that hang on them are written anew below.
-        for submission in list(notebook.submissions):
-            gradebook.remove_submission(assignment.name, submission.student.id)
-        for cell in [c for c in notebook.grade_cells if c.name in stale]:
-            gradebook.db.delete(cell)
-        gradebook.db.commit()
+    wanted = {
+        (c.grade_id, what)
+        for c in assignment.cells
+        for what in ("grade", "solution", "task")
+        if getattr(c, what)
+    }
+    for what in ("grade", "solution", "task"):
+        for cell in list(getattr(notebook, f"{what}_cells")):
+            if (cell.name, what) not in wanted:  # renamed or taken out since
+                for entry in [*cell.grades, *cell.comments]:
+                    gradebook.db.delete(entry)
+                gradebook.db.delete(cell)
+    gradebook.db.commit()
     for cell in assignment.cells:
         if not cell.grade_id:
             continue
@@ -236,14 +244,9 @@ def _save_result(gradebook: Gradebook, assignment: Assignment, result: Result) -
     with gradebook.db.no_autoflush:
         submission = gradebook.update_or_create_submission(assignment.name, key)
     (notebook,) = [n for n in submission.notebooks if n.name == assignment.notebook]
+    _add_new_cells(gradebook, notebook)
     scores = {assignment.exercise(e["name"]).test_id: e for e in result["exercises"]}
     manual = {m["name"]: m for m in result["manual"]}
-    if missing := {c.grade_id for c in assignment.cells if c.grade} - {
-        grade.name for grade in notebook.grades
-    }:
-        raise GradebookError(
-            f"the gradebook has no cell {missing.pop()}; delete it and grade again"
-        )
     for grade in notebook.grades:
         if result.get("failed"):  # not graded, which is not 0
             grade.auto_score, grade.needs_manual_grade = None, True
@@ -256,7 +259,26 @@ def _save_result(gradebook: Gradebook, assignment: Assignment, result: Result) -
             grade.needs_manual_grade = bool(answered)
     comments = {e["name"]: _comment(e) for e in result["exercises"]}
     for comment in notebook.comments:
-        comment.auto_comment = comments.get(comment.name)
+        words = comments.get(comment.name)
+        if result["sandbox"] == "unsafe" and comment.name in comments:
+            words = f"{UNSAFE}\n{words}".strip()
+        comment.auto_comment = words
+
+
+def _add_new_cells(gradebook: Gradebook, notebook: SubmittedNotebook) -> None:
+    """Grades and comments for cells that the assignment did not have when this was handed in."""
+    from nbgrader.api import Comment, Grade
+
+    source = notebook.notebook
+    graded = {grade.cell_id for grade in notebook.grades}
+    for cell in (*source.grade_cells, *source.task_cells):
+        if cell.id not in graded:
+            gradebook.db.add(Grade(cell_id=cell.id, notebook=notebook))
+    commented = {comment.cell_id for comment in notebook.comments}
+    for cell in (*source.solution_cells, *source.task_cells):
+        if cell.id not in commented:
+            gradebook.db.add(Comment(cell_id=cell.id, notebook=notebook))
+    gradebook.db.flush()
 
 
 def _comment(exercise: dict[str, Any]) -> str:
@@ -285,6 +307,8 @@ def graded_notebook(assignment: Assignment, result: Result) -> dict[str, Any]:
         }
         if cell.kind == "code":
             text = _outcome(outcome[cell.grade_id]) if cell.grade_id in outcome else ""
+            if text and result["sandbox"] == "unsafe":
+                text = f"{UNSAFE}\n{text}"
             entry["execution_count"] = None
             stream = {"output_type": "stream", "name": "stdout", "text": text}
             entry["outputs"] = [stream] if text else []

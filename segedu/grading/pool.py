@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from segedu.grading.assignment import Assignment
-from segedu.grading.engines import open_sandbox
+from segedu.grading.engines import open_sandbox, worker_problem
 from segedu.grading.grader import Result, blank_result, grade_submission
-from segedu.grading.sandbox import EngineError, Sandbox
+from segedu.grading.sandbox import EngineError, Sandbox, SandboxError
 from segedu.grading.submissions import Submission
 
 ABANDONED_SECONDS = 900.0
@@ -163,7 +163,6 @@ def _serve(job: Job, connection: Connection) -> None:
     parent = os.getppid()
     sandbox: Sandbox | None = None
     try:
-        sandbox = open_sandbox(job.engine, job.assignment.warm_modules())
         while True:
             while not connection.poll(1.0):
                 if os.getppid() != parent:
@@ -172,7 +171,8 @@ def _serve(job: Job, connection: Connection) -> None:
             if submission is None:
                 return
             try:
-                answer: Any = grade_submission(job.assignment, submission, sandbox, job.seed)
+                sandbox = sandbox or _opened(job)
+                answer: Any = _graded(job, submission, sandbox)
             except EngineError as error:
                 answer = error
             except Exception as error:
@@ -183,6 +183,26 @@ def _serve(job: Job, connection: Connection) -> None:
     finally:
         if sandbox is not None:
             sandbox.close()
+
+
+def _opened(job: Job) -> Sandbox:
+    """A new sandbox; one that cannot be opened is no submission's fault."""
+    try:
+        return open_sandbox(job.engine, job.assignment.warm_modules())
+    except (SandboxError, OSError) as error:
+        raise EngineError(f"{job.engine} opened no sandbox: {error}") from error
+
+
+def _graded(job: Job, submission: Submission, sandbox: Sandbox) -> Result:
+    """The result; where the sandbox failed, harmless code in a new one says whose fault it was."""
+    try:
+        return grade_submission(job.assignment, submission, sandbox, job.seed)
+    except EngineError:
+        raise
+    except SandboxError as error:
+        if problem := worker_problem(job.engine):
+            raise EngineError(f"{job.engine} runs nothing any more: {problem}") from error
+        raise
 
 
 def grade_on_cluster(
@@ -230,10 +250,9 @@ def _grade_remotely(run: str, job: Job, submission: Submission) -> Result:
     key = run, threading.get_ident()
     if key not in _remote:
         _close_abandoned(key[1])
-        sandbox = open_sandbox(job.engine, job.assignment.warm_modules())
-        _remote[key] = _Remote(sandbox, time.monotonic())
+        _remote[key] = _Remote(_opened(job), time.monotonic())
     try:
-        return grade_submission(job.assignment, submission, _remote[key].sandbox, job.seed)
+        return _graded(job, submission, _remote[key].sandbox)
     finally:
         _remote[key].used = time.monotonic()
 

@@ -1,7 +1,7 @@
 """Result files: one a submission, written atomically, so that a killed run goes on where it was.
 
 grades/01_superpixels/
-    run.json                 seed and assignment of the run
+    run.json                 seed and assignment of the run, and whether a regrade was cut short
     results/<student>.json   one result each
     grades.csv               for the LMS
     feedback/<student>.html  one page each
@@ -18,7 +18,7 @@ import json
 import os
 import secrets
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +43,17 @@ class ResultStore:
         self.engine = engine
         (folder / "results").mkdir(parents=True, exist_ok=True)
         before = read_json(folder / "run.json") or {}
-        same = before.get("assignment") == assignment.fingerprint
-        if seed is None and same and isinstance(before.get("seed"), int):
-            seed = before["seed"]
+        if seed is None and isinstance(before.get("seed"), int):
+            seed = before["seed"]  # also of a changed assignment: a typo mended moves no score
         self.seed = secrets.randbelow(2**31) if seed is None else seed
         run = {"seed": self.seed, "assignment": assignment.fingerprint, "name": assignment.name}
-        write_atomically(folder / "run.json", json.dumps(run, indent=1).encode())
+        self.regrading = before == run | {"regrading": True}
+        self._run = run
+        self._mark(self.regrading)
+
+    def _mark(self, regrading: bool) -> None:
+        run = self._run | {"regrading": regrading}
+        write_atomically(self.folder / "run.json", json.dumps(run, indent=1).encode())
 
     def path(self, submission: Submission) -> Path:
         """File of a submission's result."""
@@ -57,20 +62,41 @@ class ResultStore:
     def finished(self, submission: Submission) -> Result | None:
         """The result, if it is of this very submission, assignment, seed and sandbox."""
         result = read_json(self.path(submission))
-        wanted = {
-            "digest": submission.digest,
-            "fingerprint": self.assignment.fingerprint,
-            "seed": self.seed,
-            "sandbox": self.engine,
-            "student": submission.student,
-        }
-        if result is None or any(result.get(key) != value for key, value in wanted.items()):
+        if result is None or not self._current(result) or result.get("failed"):
             return None
-        return None if result.get("failed") else result
+        same = (result["digest"], result["student"]) == (submission.digest, submission.student)
+        return result if same else None
 
-    def reset(self, submission: Submission) -> None:
-        """Drop an old result before a new one is made."""
-        self.path(submission).unlink(missing_ok=True)
+    def _current(self, result: Result) -> bool:
+        """Whether a result is of this assignment, seed and sandbox."""
+        of = (self.assignment.fingerprint, self.seed, self.engine)
+        return (result.get("fingerprint"), result.get("seed"), result.get("sandbox")) == of
+
+    def others(self, keys: Collection[str]) -> tuple[list[Result], int]:
+        """Results of earlier batches, whose submissions' keys are none of `keys`.
+
+        Returns:
+            those of this assignment, seed and sandbox, and the number of those that are not.
+        """
+        paths = [p for p in sorted((self.folder / "results").glob("*.json")) if p.stem not in keys]
+        found = [result for path in paths if (result := read_json(path))]
+        current = [result for result in found if self._current(result)]
+        return current, len(found) - len(current)
+
+    def begin(self, pending: Collection[Submission], regrade: bool) -> None:
+        """Drop the old results of what is graded now, and the tables that hold them."""
+        for submission in pending:
+            self.path(submission).unlink(missing_ok=True)
+            (self.folder / "feedback" / f"{submission.key}.html").unlink(missing_ok=True)
+        if pending:
+            for name in ("grades.csv", "summary.html"):
+                (self.folder / name).unlink(missing_ok=True)
+        if regrade:  # after the results are gone: cut short from here on, it goes on with the rest
+            self._mark(True)
+
+    def end(self) -> None:
+        """All are graded: the next regrade starts anew."""
+        self._mark(False)
 
     def write(self, submission: Submission, result: Result) -> None:
         """Keep a result."""

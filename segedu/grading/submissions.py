@@ -15,7 +15,7 @@ import re
 import stat
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,6 +27,7 @@ MAX_CELLS = 2000
 MAX_SOURCE = 512 << 10
 IGNORED = (".ipynb_checkpoints", ".git", "__MACOSX")
 MAX_MEMBERS = 20_000
+MAX_NOTEBOOKS = 20
 MAX_ADDED, LONGEST_ADDED = 50, 20_000
 STUB = "# YOUR CODE HERE\nraise NotImplementedError()"
 MOODLE = re.compile(r"(?P<student>.+_\d+)_assignsubmission_.*")
@@ -73,6 +74,21 @@ class Answers:
     report: list[str] = field(default_factory=list)
 
 
+def own_solution(assignment: Assignment) -> Submission:
+    """The instructor's notebook as if it had been handed in."""
+    cells = [
+        {
+            "cell_type": cell.kind,
+            "metadata": {"nbgrader": {"grade_id": cell.grade_id, "solution": True}},
+            "source": cell.source,
+        }
+        for cell in assignment.cells
+        if cell.solution
+    ]
+    data = json.dumps({"cells": cells, "nbformat": 4}).encode()
+    return Submission("the instructor's own solution", str(assignment.folder), data)
+
+
 def find_submissions(path: Path, assignment: Assignment) -> list[Submission]:
     """All submissions under `path`, one a student, by name; raises SubmissionsError."""
     if not path.exists():
@@ -88,7 +104,7 @@ def find_submissions(path: Path, assignment: Assignment) -> list[Submission]:
             f"{path} holds no submissions; expected <student>/{assignment.name}/"
             f"{assignment.notebook}.ipynb, or *.ipynb, or a zip of them"
         )
-    return _one_each(found)
+    return _one_each(found, assignment)
 
 
 def assignments_of(path: Path, folders: Sequence[Path]) -> list[Path]:
@@ -107,18 +123,31 @@ def assignments_of(path: Path, folders: Sequence[Path]) -> list[Path]:
     return [f for f in folders if any(notebook_source(f).stem in name for name in files)]
 
 
-def _one_each(found: list[Submission]) -> list[Submission]:
-    """Of several notebooks of one student the last by name, with a note."""
-    chosen: dict[str, Submission] = {}
+def _one_each(found: list[Submission], assignment: Assignment) -> list[Submission]:
+    """One notebook a student; of several the one with answers, else of the assignment's name.
+
+    Where that still leaves several it is the last by name: of `ada.ipynb` and `ada-2.ipynb` the
+    second try. The same files give the same choice, zipped or not.
+    """
+    by_student: dict[str, list[Submission]] = {}
     for submission in sorted(found, key=lambda s: (s.student, s.origin)):
-        before = chosen.get(submission.student)
-        notes = submission.notes
-        if before:
-            notes += (f"there are several notebooks; {submission.origin} was graded",)
-        chosen[submission.student] = Submission(
-            submission.student, submission.origin, submission.data, submission.problem, notes
-        )
-    return list(chosen.values())
+        by_student.setdefault(submission.student, []).append(submission)
+    released = {cell.grade_id: released_source(cell).strip() for cell in assignment.cells}
+
+    def rank(one: Submission) -> tuple[bool, bool, str]:
+        answers = read_answers(one, assignment).sources
+        answered = any(s.strip() not in ("", released[name]) for name, s in answers.items())
+        name = PurePosixPath(one.origin).stem
+        return answered, name == assignment.notebook, one.origin
+
+    chosen = []
+    for several in by_student.values():
+        best = several[0] if len(several) == 1 else max(several, key=rank)
+        if len(several) > 1:
+            note = f"there are several notebooks; {best.origin} was graded"
+            best = replace(best, notes=(*best.notes, note))
+        chosen.append(best)
+    return chosen
 
 
 def _in_folder(path: Path, assignment: Assignment) -> Iterator[Submission]:
@@ -147,39 +176,36 @@ def _of_student(folder: Path, name: str, assignment: Assignment) -> Iterator[Sub
         yield Submission(student, name, problem="is a symbolic link, which is not followed")
         return
     nested = inner.is_dir()
-    place = inner if nested else folder
     others = [p for p in folder.iterdir() if p.is_dir() and not p.is_symlink()]
     if not nested and others and not list(folder.glob("*.ipynb")):
         return  # handed in other assignments only
-    notebooks = sorted(p for p in place.iterdir() if p.suffix == ".ipynb")
-    exact = [p for p in notebooks if p.stem == assignment.notebook]
+    notebooks = sorted(_notebooks(folder, assignment))
+    notebooks.sort(key=lambda path: path.stem != assignment.notebook)
     if not notebooks:
         yield Submission(student, name, problem="has no notebook (.ipynb)")
-    for path in (exact or notebooks)[:1]:
-        origin = _clean(str(path.relative_to(folder.parent)))
-        yield _from_file(student, path, origin, several=len(notebooks) > 1)
+    for path in notebooks[:MAX_NOTEBOOKS]:
+        yield _from_file(student, path, _clean(str(path.relative_to(folder.parent))))
 
 
-def _from_file(student: str, path: Path, origin: str, several: bool = False) -> Submission:
-    notes = (f"there are several notebooks; {path.name} was graded",) if several else ()
+def _from_file(student: str, path: Path, origin: str) -> Submission:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         problem = "is a symbolic link, which is not followed" if path.is_symlink() else str(error)
-        return Submission(student, origin, problem=problem, notes=notes)
+        return Submission(student, origin, problem=problem)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        return Submission(student, origin, problem="is no regular file", notes=notes)
+        return Submission(student, origin, problem="is no regular file")
     with os.fdopen(descriptor, "rb") as file:
         data = file.read(MAX_NOTEBOOK + 1)
-    return _sized(student, origin, data, notes)
+    return _sized(student, origin, data)
 
 
-def _sized(student: str, origin: str, data: bytes, notes: tuple[str, ...]) -> Submission:
+def _sized(student: str, origin: str, data: bytes) -> Submission:
     if len(data) > MAX_NOTEBOOK:
         problem = f"is larger than {MAX_NOTEBOOK >> 20} MB"
-        return Submission(student, origin, problem=problem, notes=notes)
-    return Submission(student, origin, data, notes=notes)
+        return Submission(student, origin, problem=problem)
+    return Submission(student, origin, data)
 
 
 def _in_zip(path: Path, assignment: Assignment) -> Iterator[Submission]:
@@ -203,7 +229,7 @@ def _in_zip(path: Path, assignment: Assignment) -> Iterator[Submission]:
             except (zipfile.BadZipFile, RuntimeError, OSError, NotImplementedError) as error:
                 yield Submission(student, origin, problem=f"cannot be read from the zip: {error}")
                 continue
-            yield _sized(student, origin, data, ())
+            yield _sized(student, origin, data)
 
 
 def _student_of_member(parts: list[str], assignment: Assignment) -> str:

@@ -81,6 +81,31 @@ def test_folders_of_editors_and_systems_are_no_students(tmp_path: Path):
     assert names(make_zip(tmp_path / "x.zip", members)) == ["ada"]
 
 
+@pytest.mark.parametrize(
+    ("files", "chosen"),
+    [
+        ({"tiny.ipynb": "answers", "tiny-2.ipynb": "answers"}, "tiny.ipynb"),
+        ({"tiny.ipynb": "stubs", "tiny-2.ipynb": "answers"}, "tiny-2.ipynb"),
+        ({"tiny (1).ipynb": "answers", "tiny (2).ipynb": "answers"}, "tiny (2).ipynb"),
+        ({"tiny.ipynb": "broken", "tiny-2.ipynb": "answers"}, "tiny-2.ipynb"),
+        ({"tiny.ipynb": "stubs", "tiny-2.ipynb": "stubs"}, "tiny.ipynb"),
+        ({"tiny.ipynb": "stubs", "tiny/tiny.ipynb": "answers"}, "tiny/tiny.ipynb"),
+        ({"tiny.ipynb": "answers", "tiny/tiny.ipynb": "stubs"}, "tiny.ipynb"),
+    ],
+)
+def test_of_several_notebooks_a_zip_chooses_as_a_folder_does(tmp_path: Path, files, chosen):
+    content = {"answers": NOTEBOOK, "stubs": json.dumps(solved({})), "broken": "{"}
+    members = {f"ada/{name}": content[what] for name, what in files.items()}
+    folder = tmp_path / "in"
+    for name, data in members.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(data)
+    for path in (folder, make_zip(tmp_path / "x.zip", members)):
+        (found,) = find_submissions(path, tiny())
+        assert (found.student, found.origin) == ("ada", f"ada/{chosen}")
+        assert "there are several notebooks" in found.notes[0]
+
+
 def test_a_folder_a_student_with_moodles_names(tmp_path: Path):
     folder = tmp_path / "Ada Lovelace_4711_assignsubmission_file_"
     folder.mkdir()
