@@ -77,8 +77,7 @@ print("Python is new enough, all packages are there.")
 # **computed**; for sections that are not built yet you see what we drew by hand, marked **coming**: that is what their methods
 # should find. Section 2 stands on a street: its networks were trained on street scenes that the course draws itself.
 #
-# **Predict.** Look at the titles before you look at the pictures. Which of the six tell two people apart who stand side by side? Which say something
-# about *every* pixel?
+# **Predict.** From their names alone: which of the six sections tell two people apart who stand side by side? Which say something about *every* pixel?
 
 # %%
 person = next(thing for thing in photo.instances if thing.category == "person")
@@ -162,19 +161,25 @@ figure_grid([pictures[k] for k in sorted(pictures)], sorted(pictures), columns=3
 # | **3 interactive** | which thing do *you* mean? | one mask, after a click or a box | [prompts and GrabCut](../03_interactive/01_prompts_grabcut.ipynb) · [RITM and Zoom-In](../03_interactive/02_ritm_zoom_in.ipynb) · [Segment Anything](../03_interactive/03_segment_anything.ipynb) · [stickers, removal, labels](../03_interactive/04_applications.ipynb) |
 # | **4 instance** | which things, and where is each? | a mask for every thing; the wall is no thing | coming |
 # | **5 panoptic** | both at once | every pixel has a class, and every thing its own number | coming |
-# | **6 pose** | how does a person stand? | 17 points: nose, eyes, ears, shoulders, … wrists, hips, knees, ankles | coming |
+# | **6 pose** | how does a person stand? | 17 points: nose, eyes, ears, shoulders, elbows, wrists, hips, knees, ankles | coming |
 #
-# Instance, panoptic and pose tell two people apart. Superpixels, semantic and panoptic say something about every pixel.
+# Instance, panoptic and pose tell two people apart, and so does interactive: you click on the one you mean. Superpixels, semantic and
+# panoptic say something about every pixel.
 #
 # **Predict.** The network of section 2 has seen streets, and nothing else: no photograph, no astronaut. What will it say of her?
 
 # %% tags=["nbval-ignore-output"]
 # As above.
-figure_grid([image, semantic(image)], ["a photograph", best], columns=2, width=8)
+said = predict(load_shipped(best), image, "cpu")
+share = np.bincount(said.ravel(), minlength=len(SCENE_CLASSES)) / said.size
+for k in share.argsort()[::-1][:4]:
+    print(f"{share[k]:4.0%} {SCENE_CLASSES[k].name}")
+figure_grid([image, overlay_labels(image, said, 0.65, class_colors)],
+            ["a photograph", f"{best}: everything is of the street"], columns=2, width=8)  # fmt: skip
 
 # %% [markdown]
-# A network names every pixel all the same, for it has no word for "I do not know". It knows what it was trained on: each lecture says what
-# that was, and measures on pictures of that kind. For photographs of streets, train it on such (CamVid, Cityscapes: the recipes are there).
+# It names every pixel all the same, for it has no word for "I do not know", and takes the names from the street. It knows what it was trained on: each
+# lecture says what that was, and measures on pictures of that kind. For photographs of streets, train it on such (CamVid, Cityscapes: the recipes are there).
 
 # %% [markdown]
 # ## Play
@@ -188,7 +193,7 @@ figure_grid([image, semantic(image)], ["a photograph", best], columns=2, width=8
 
 # %%
 methods = {"RITM": shipped_ritm(), "GrabCut": GrabCut()}
-segmenter = Segmenter(image, methods=methods, names=("astronaut", "helmet"))
+segmenter = Segmenter(image, methods=methods, names=("astronaut", "helmet", "flag", "spacecraft"))
 for n in range(1, len(clicked.clicks) + 1):  # one after the other: each answer goes into the next
     segmenter.prompts = Prompts(clicks=tuple(clicked.clicks[:n]))
     segmenter.wait()
@@ -216,7 +221,7 @@ for name in photograph_names()[:12]:
     shown.append(square)
     number = len(each.instances)
     titles.append(f"{name}: {number} thing{'s' * (number != 1)}")
-figure_grid(shown, titles, columns=4, width=11)
+figure_grid(shown, titles, columns=3, width=9)
 
 # %% [markdown]
 # ## Checkpoint
@@ -260,7 +265,7 @@ for wrong in (image.transpose(2, 0, 1), image[..., 0], image / 1.0):
 #
 # * Six sections, six answers to "what is in this picture?".
 # * Lectures derive and build; the library holds the same code, made to be read; assignments check what you wrote.
-# * **To read on:** Szeliski, *Computer Vision: Algorithms and Applications*, 2nd edition, sections 5.5, 6.4 and 7.5: a map of the ground that the course walks.
+# * **To read on:** Szeliski, *Computer Vision: Algorithms and Applications*, 2nd edition, sections 5.4, 6.4 and 7.5: a map of the ground that the course walks.
 #
 # **Start here:** [SLIC](../01_superpixels/01_slic.ipynb). **Then the assignment:** [superpixels](../../assignments/01_superpixels/superpixels.ipynb).
 

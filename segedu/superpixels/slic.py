@@ -1,7 +1,8 @@
 """SLIC: superpixels by k-means in colour and position, with a bounded search.
 
 R. Achanta, A. Shaji, K. Smith, A. Lucchi, P. Fua, S. Süsstrunk: "SLIC Superpixels Compared to
-State-of-the-Art Superpixel Methods", IEEE TPAMI 34(11), 2012; SLICO is its zero-parameter version.
+State-of-the-Art Superpixel Methods", IEEE TPAMI 34(11), 2012; SLICO is its authors' later
+version without the parameter m.
 
 The idea in three lines: describe every pixel by [L, a, b, x, y]; place K centres on a grid of
 spacing S = sqrt(N / K); repeat: a pixel takes the nearest centre whose 2S x 2S window covers it,
@@ -223,7 +224,7 @@ def iterate(
     weights = lab.new_full(centers.shape[:2], color_weight)
     for _ in range(max_iterations):
         labels, distance = assign_pixels(lab, centers, grid, weights, space_weight)
-        if slico:  # the paper's section on SLICO: m_c is the largest one of the last iteration
+        if slico:  # m_c is the largest one of the last iteration
             weights = 1 / largest_color_distance(lab, labels, centers).clamp(min=1)
         centers, residual = update_centers(lab, labels, centers)
         yield centers, labels, distance, residual

@@ -145,14 +145,14 @@ class RecallCurve(Demo):
         """The chart as a picture."""
         import matplotlib.pyplot as plt
 
-        figure, axis = plt.subplots(figsize=(6.4, 3.6), dpi=80, layout="constrained")
+        figure, axis = plt.subplots(figsize=(6.4, 3.8), dpi=80, layout="constrained")
         for name, line in self.points.items():
             x, y = [p[0] for p in line], [p[1] for p in line]
             axis.plot(x, y, "o-", color=np.array(SERIES[name]) / 255, label=name)
         axis.set(xscale="log", xlabel="number of segments", ylim=(0, 1.02))
         axis.set(ylabel=f"boundary recall, {self.tolerance.value} px")
         axis.grid(alpha=0.3)
-        axis.legend(loc="lower right")
+        figure.legend(loc="outside upper center", ncols=len(self.points), frameon=False, fontsize=9)
         figure.canvas.draw()
         pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()  # type: ignore[attr-defined]
         plt.close(figure)
