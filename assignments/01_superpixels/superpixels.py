@@ -12,7 +12,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] nbgrader={"grade": false, "grade_id": "intro", "locked": true, "schema_version": 3, "solution": false, "task": false, "checksum": "103bba5251306c2ccd4e90f94a58c157", "cell_type": "markdown"} deletable=false editable=false
+# %% [markdown] nbgrader={"grade": false, "grade_id": "intro", "locked": true, "schema_version": 3, "solution": false, "task": false, "checksum": "d97fd6d0b1dc071102387cd68f1d2c43", "cell_type": "markdown"} deletable=false editable=false
 # # Assignment 1: build SLIC
 #
 # In this assignment you write SLIC, the superpixel method of Achanta et al. (2012), from its distance to its last clean-up step. Then you write the two numbers that say how good superpixels are. At the end your own functions, one after the other, cut a photograph into superpixels.
@@ -36,7 +36,7 @@
 # - Run the cell below it. It checks your function on small examples and says what is wrong. When it prints "the visible checks pass", all is well there.
 # - In a terminal, `segedu check assignments/01_superpixels/superpixels.ipynb` runs every exercise's cells for you and lists what passes.
 # - Your grade comes from *hidden checks*. They call the same functions with other inputs, and with the edge cases that the text names. Each exercise gives part of its points for part of its checks.
-# - Write the functions yourself. `segedu.superpixels` and `skimage.segmentation` hold finished versions, and `segedu.drawing` finds boundaries; calling them is not the task, and when your work is graded they are not there. NumPy, SciPy, OpenCV and PyTorch are welcome. So is a plain loop: no check asks for speed beyond a few seconds.
+# - Write the functions yourself. `segedu.superpixels` and `skimage.segmentation` hold finished versions, and `segedu.drawing` finds boundaries; calling them is not the task, and when your work is graded they are not there. The lectures' cells are short forms of some exercises: read them, close them, and write your own, with the edge cases that they leave out. NumPy, SciPy, OpenCV and PyTorch are welcome. So is a plain loop: no check asks for speed beyond a few seconds.
 # - An exercise may call functions from earlier ones. Then a mistake there costs you here too, so get the earlier one right first.
 #
 # ## Conventions, for all exercises

@@ -12,7 +12,7 @@
 #     name: python3
 # ---
 
-# %% [markdown] nbgrader={"grade": false, "grade_id": "intro", "locked": true, "schema_version": 3, "solution": false, "task": false, "checksum": "9b0c326a1a7e108a1d8d134c6e048458", "cell_type": "markdown"} deletable=false editable=false
+# %% [markdown] nbgrader={"grade": false, "grade_id": "intro", "locked": true, "schema_version": 3, "solution": false, "task": false, "checksum": "9b0408e11524b6c4108258b4cbe53655", "cell_type": "markdown"} deletable=false editable=false
 # # Assignment 2: the parts of semantic segmentation
 #
 # Every network of this section is made of a few parts that are new. In this assignment you write them: the score that all papers report, three ways to get back from a coarse map to pixels, the convolution that DeepLab is named for, the attention of SegFormer, and one step of the dense CRF that cleans up at the end.
@@ -35,7 +35,7 @@
 # - Run the cell below it. It checks your function on small examples and says what is wrong. When it prints "the visible checks pass", all is well there.
 # - In a terminal, `segedu check assignments/02_semantic/semantic.ipynb` runs every exercise's cells for you and lists what passes.
 # - Your grade comes from *hidden checks*. They call the same functions with other inputs, and with the edge cases that the text names. Each exercise gives part of its points for part of its checks.
-# - Write the functions yourself. Finished versions are not the task, and when your work is graded they are not there: `segedu.semantic` and what it is built on, `sklearn.metrics`, `torchmetrics`, `transformers`, `timm`, `pydensecrf`. Where a single PyTorch operator would be the answer, the text of the exercise says that it is *locked*: when your work is graded, a call of it raises an error (in your notebook it does not). All else of NumPy, SciPy, OpenCV and PyTorch is welcome. So is a plain loop: no check asks for speed beyond a few seconds.
+# - Write the functions yourself. Finished versions are not the task, and when your work is graded they are not there: `segedu.semantic` and what it is built on, `sklearn.metrics`, `torchmetrics`, `transformers`, `timm`, `pydensecrf`. The lectures' cells are short forms of some exercises: read them, close them, and write your own, with the edge cases that they leave out. Where a single PyTorch operator would be the answer, the text of the exercise says that it is *locked*: when your work is graded, a call of it raises an error (in your notebook it does not). All else of NumPy, SciPy, OpenCV and PyTorch is welcome. So is a plain loop: no check asks for speed beyond a few seconds.
 #
 # ## Conventions, for all exercises
 #

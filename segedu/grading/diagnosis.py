@@ -2,9 +2,12 @@
 
 The bank of wrong answers holds plausible mistakes, each with the idea behind it. When a check
 fails, the calls it made are made again on every wrong answer; one that gave the student's outputs
-on all of them names the idea. Wrong answers are the instructor's code and run on the checker's
-side, in a child that a deadline kills: they may loop on inputs they were not written for. One that
-does costs its own second; a new child goes on with the next.
+on all of them may be the idea. Different mistakes can look alike on one check, so the idea that
+explains most of the failed checks is named for all of those.
+
+Wrong answers are the instructor's code and run on the checker's side, in a child that a deadline
+kills: they may loop on inputs they were not written for. One that does costs its own second; a new
+child goes on with the next.
 """
 
 from __future__ import annotations
@@ -66,11 +69,17 @@ def diagnose(assignment: Assignment, exercise: str, failures: Sequence[Calls]) -
     replays = [failures[index] for index in useful]
     deadline = time.monotonic() + SECONDS
     first = 0
+    explains: dict[int, set[int]] = {}
     while first < len(bank) and time.monotonic() < deadline:
-        open_checks = [number for number, index in enumerate(useful) if titles[index] is None]
-        found, first = _try_from(assignment, exercise, first, replays, open_checks, deadline)
+        found, first = _try_from(assignment, exercise, first, replays, deadline)
         for number, wrong in found:
+            explains.setdefault(wrong, set()).add(number)
+    unexplained = set(range(len(useful)))
+    while explains and unexplained:
+        wrong = max(sorted(explains), key=lambda index: len(explains[index] & unexplained))
+        for number in explains.pop(wrong) & unexplained:
             titles[useful[number]] = bank[wrong].title
+            unexplained.discard(number)
     return titles
 
 
@@ -79,13 +88,12 @@ def _try_from(
     exercise: str,
     first: int,
     replays: Sequence[Calls],
-    open_checks: Sequence[int],
     deadline: float,
 ) -> tuple[list[tuple[int, int]], int]:
     """Replay on the wrong answers from number `first` on, in a child, until one takes too long.
 
-    Returns pairs (check, wrong answer that explains it), and the first answer not tried, which is
-    past the last one where the child came to its end.
+    Returns pairs (check, wrong answer that may explain it), and the first answer not tried, which
+    is past the last one where the child came to its end.
     """
     size = len(assignment.exercise(exercise).wrong)
     read, write = os.pipe()
@@ -94,8 +102,7 @@ def _try_from(
         with contextlib.suppress(BaseException):
             os.close(read)
             _use_one_thread()
-            unexplained = {number: replays[number] for number in open_checks}
-            _report_matches(assignment, exercise, first, unexplained, write)
+            _report_matches(assignment, exercise, first, replays, write)
         os._exit(0)
     os.close(write)
     found: list[tuple[int, int]] = []
@@ -104,7 +111,7 @@ def _try_from(
         for check, wrong in _read_pairs(read, deadline):
             if check == BEGUN:
                 trying = wrong
-            elif check in open_checks and trying == wrong < size:
+            elif check < len(replays) and trying == wrong < size:
                 found.append((check, wrong))
     except TimeoutError:
         return found, trying + 1
@@ -130,20 +137,22 @@ def _tells(calls: Calls) -> bool:
 
 
 def _report_matches(
-    assignment: Assignment, exercise: str, first: int, unexplained: dict[int, Calls], write: int
+    assignment: Assignment, exercise: str, first: int, replays: Sequence[Calls], write: int
 ) -> None:
+    """Write a pair of bytes for each match; an answer that explains all checks is the last."""
     for index, wrong in enumerate(assignment.exercise(exercise).wrong):
         if index < first:
             continue
         os.write(write, bytes([BEGUN, index]))
+        matches = 0
         with contextlib.suppress(Exception):
             student = assignment.local_student(exercise, wrong.source)
-            for number, calls in list(unexplained.items()):
+            for number, calls in enumerate(replays):
                 with contextlib.suppress(Exception):
                     if _behaves_alike(student, calls):
                         os.write(write, bytes([number, index]))
-                        del unexplained[number]
-        if not unexplained:
+                        matches += 1
+        if matches == len(replays):
             return
 
 

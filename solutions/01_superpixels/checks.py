@@ -1,7 +1,8 @@
 """Hidden checks of assignment 1: other inputs than the notebook's, and every edge case it names.
 
-Inputs to label maps are multiples of 1/4 and their weights powers of two, so that distances are
-exact in float32 as in float64: what is a tie is one for every right answer.
+Where a label map is compared, no two centres may be almost equally near: right answers round in
+different ways. `assignment_case` draws until none are; ties proper are built from distances that
+are equal by symmetry, so that they are ties for every right answer.
 """
 
 from __future__ import annotations
@@ -120,12 +121,16 @@ def gradient_border(student: Student, reference: Reference, rng: Rng) -> None:
         expect_array(got, want, name=f"G of an image {shape}", rtol=1e-4, hint=hint)
 
 
-@check("seed_centers", points=0.5, title="gradient of a uint8 image")
+@check("seed_centers", points=0.5, title="a uint8 image")
 def gradient_uint8(student: Student, reference: Reference, rng: Rng) -> None:
     lab = rng.integers(0, 256, (8, 8, 3)).astype(np.uint8)
     lab[::2] //= 16
     got, want = (side.call("squared_gradient", lab) for side in (student, reference))
     expect_array(got, want, name="G", rtol=1e-4, dtype=None)
+    lab = rng.integers(0, 256, (9, 290, 3)).astype(np.uint8)
+    got, want = (side.call("seed_centers", lab, 4) for side in (student, reference))
+    hint = "the colours are uint8 here, but a place may lie beyond 255"
+    expect_array(got, want, name="the seeds", rtol=1e-4, dtype=None, hint=hint)
 
 
 @check("seed_centers", points=1, title="the grid on a flat image")
@@ -161,26 +166,38 @@ def seed_ties(student: Student, reference: Reference, rng: Rng) -> None:
 # ------------------------------------------------------------------ 3: assignment
 
 
-def compare_assignment(
-    student: Student, reference: Reference, *args: Any, hint: str, labels: bool = True
-) -> None:
+def assignment_case(
+    rng: Rng, shape: tuple[int, int], count: int, S: float, m: float, reach: float = 1.0
+) -> tuple[Array, Array]:
+    """Pixels and `count` centres in the first `reach` of both sides, no pixel between two."""
+    height, width = shape
+    y, x = np.mgrid[:height, :width]
+    while True:
+        lab = rng.uniform(0, 40, (height, width, 3))
+        place = [quarters(rng, 0, reach * (size - 1), (count, 1)) for size in (width, height)]
+        centers = np.hstack([rng.uniform(0, 40, (count, 3)), *place])
+        dx, dy = x - centers[:, 3, None, None], y - centers[:, 4, None, None]
+        color = ((lab - centers[:, None, None, :3]) ** 2).sum(axis=-1)
+        distance = np.sqrt(color + (m / S) ** 2 * (dx**2 + dy**2))
+        distance[(abs(dx) > S) | (abs(dy) > S)] = np.inf
+        first, second = np.sort(distance, axis=0)[:2, np.isfinite(distance).any(axis=0)]
+        if np.all(second - first > 1e-5 * first):
+            return lab, centers
+
+
+def compare_assignment(student: Student, reference: Reference, *args: Any, hint: str) -> None:
     got = pair(student.call("assign_pixels", *args), "labels, distance")
     want = reference.call("assign_pixels", *args)
-    if labels:
-        expect_array(got[0], want[0], name="the label map", hint=hint)
+    expect_array(got[0], want[0], name="the label map", hint=hint)
     expect_array(got[1], want[1], name="the distance", rtol=1e-4, atol=1e-4, hint=hint)
 
 
 @check("assign_pixels", points=2, title="random centres")
 def nearest(student: Student, reference: Reference, rng: Rng) -> None:
     hint = "the smallest D among the centres with |x - x_k| <= S and |y - y_k| <= S"
-    for height, width, count, S in ((17, 26, 12, 8), (24, 15, 30, 4)):
-        lab = quarters(rng, 0, 40, (height, width, 3))
-        centers = random_centers(rng, count, height, width)
-        compare_assignment(student, reference, lab, centers, S, 10.0, hint=hint)
-    lab = rng.uniform(0, 60, (14, 20, 3))
-    centers = random_centers(rng, 9, 14, 20)
-    compare_assignment(student, reference, lab, centers, 7, 15.0, hint=hint, labels=False)
+    for shape, count, S, m in (((17, 26), 12, 8, 10.0), ((24, 15), 30, 4, 20.0)):
+        lab, centers = assignment_case(rng, shape, count, S, m)
+        compare_assignment(student, reference, lab, centers, S, m, hint=hint)
 
 
 @check("assign_pixels", points=1, title="windows between pixels and over the border")
@@ -203,15 +220,14 @@ def assignment_ties(student: Student, reference: Reference, rng: Rng) -> None:
 
 @check("assign_pixels", points=1, title="pixels in no window")
 def uncovered(student: Student, reference: Reference, rng: Rng) -> None:
-    lab = quarters(rng, 0, 20, (15, 18, 3))
-    centers = random_centers(rng, 3, 7, 8)
+    lab, centers = assignment_case(rng, (15, 18), 3, 4, 20.0, reach=0.45)
     hint = "a pixel in no window has the label -1 and the distance infinity"
     compare_assignment(student, reference, lab, centers, 4, 20.0, hint=hint)
 
 
 @check("assign_pixels", points=0.5, title="inputs untouched")
 def assignment_untouched(student: Student, reference: Reference, rng: Rng) -> None:
-    lab, centers = quarters(rng, 0, 40, (9, 9, 3)), random_centers(rng, 4, 9, 9)
+    lab, centers = assignment_case(rng, (9, 9), 4, 4, 10.0)
     value, after = student.call_and_inputs("assign_pixels", lab, centers, 4, 10.0)
     got = pair(value, "labels, distance")
     expect_untouched((lab, centers), after, "lab centers")

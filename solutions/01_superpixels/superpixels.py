@@ -36,7 +36,7 @@
 # - Run the cell below it. It checks your function on small examples and says what is wrong. When it prints "the visible checks pass", all is well there.
 # - In a terminal, `segedu check assignments/01_superpixels/superpixels.ipynb` runs every exercise's cells for you and lists what passes.
 # - Your grade comes from *hidden checks*. They call the same functions with other inputs, and with the edge cases that the text names. Each exercise gives part of its points for part of its checks.
-# - Write the functions yourself. `segedu.superpixels` and `skimage.segmentation` hold finished versions, and `segedu.drawing` finds boundaries; calling them is not the task, and when your work is graded they are not there. NumPy, SciPy, OpenCV and PyTorch are welcome. So is a plain loop: no check asks for speed beyond a few seconds.
+# - Write the functions yourself. `segedu.superpixels` and `skimage.segmentation` hold finished versions, and `segedu.drawing` finds boundaries; calling them is not the task, and when your work is graded they are not there. The lectures' cells are short forms of some exercises: read them, close them, and write your own, with the edge cases that they leave out. NumPy, SciPy, OpenCV and PyTorch are welcome. So is a plain loop: no check asks for speed beyond a few seconds.
 # - An exercise may call functions from earlier ones. Then a mistake there costs you here too, so get the earlier one right first.
 #
 # ## Conventions, for all exercises

@@ -421,6 +421,8 @@ def box_small(student: Student, reference: Reference, rng: Rng) -> None:
     cases = [box_case(rng, 16, 1.4, least) for least in (30, 27, 41)]
     cases += [box_case(rng, 18, 1.5, 300), box_case(rng, 21, 1.5, 132), box_case(rng, 20, 6.0, 9)]
     cases.append(box_case(rng, 20, 1.4, 5)[:2])
+    mask, clicks, *_ = box_case(rng, 20, 1.4, 5)
+    cases.append((mask[54:, 54:], clicks - [54, 54, 0], 3.0, 5))  # at the top and the left
     expect_boxes(student, reference, cases, "max(e (b - a + 1), s); the frame cuts it off")
 
 

@@ -36,7 +36,7 @@
 # - Run the cell below it. It checks your function on small examples and says what is wrong. When it prints "the visible checks pass", all is well there.
 # - In a terminal, `segedu check assignments/03_interactive/interactive.ipynb` runs every exercise's cells for you and lists what passes.
 # - Your grade comes from *hidden checks*. They call the same functions with other inputs, and with the edge cases that the text names. Each exercise gives part of its points for part of its checks.
-# - Write the functions yourself. Finished versions are not the task, and when your work is graded they are not there: `segedu.interactive`, `segedu.losses` and what is built on them, `segment_anything`, `transformers`, `torchmetrics`, `sklearn.metrics`. All else of NumPy, SciPy, OpenCV and PyTorch is welcome; a distance transform, for one, you need not write. So is a plain loop: no check asks for speed beyond a few seconds.
+# - Write the functions yourself. Finished versions are not the task, and when your work is graded they are not there: `segedu.interactive`, `segedu.losses` and what is built on them, `segment_anything`, `transformers`, `torchmetrics`, `sklearn.metrics`. The lectures' cells are short forms of some exercises: read them, close them, and write your own, with the edge cases that they leave out. All else of NumPy, SciPy, OpenCV and PyTorch is welcome; a distance transform, for one, you need not write. So is a plain loop: no check asks for speed beyond a few seconds.
 #
 # ## Conventions, for all exercises
 #
