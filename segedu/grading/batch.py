@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,15 +89,19 @@ def grade_batch(
         url = f"sqlite:///{(options.output / 'gradebook.db').resolve()}"
     run.gradebook = url
     book = GradebookProcess(url, assignment, options.output) if url else None
-    try:
-        if book and pending and _may_hold_scores(url):
+
+    def drop_old_results() -> None:
+        if book and _may_hold_scores(url):
             book.reset([s.key for s in pending])
         store.begin(pending, anew)  # after the gradebook has shown that it can be written
-        for submission, result in _trusted(job, pending, options):
-            store.write(submission, result)
-            run.results.append(result)
-            if progress:
-                progress(len(run.results), len(found), submission.student)
+
+    try:
+        with closing(_trusted(job, pending, options, drop_old_results)) as graded:
+            for submission, result in graded:
+                store.write(submission, result)
+                run.results.append(result)
+                if progress:
+                    progress(len(run.results), len(found), submission.student)
         store.end()
         run.results.sort(key=lambda r: r["student"])
         run.earlier, run.outdated = store.others({s.key for s in found})
@@ -112,26 +117,28 @@ def grade_batch(
 
 
 def _trusted(
-    job: Job, pending: list[Submission], options: Options
-) -> Iterator[tuple[Submission, Result]]:
+    job: Job, pending: list[Submission], options: Options, begin: Callable[[], None]
+) -> Generator[tuple[Submission, Result]]:
     """Results, none before the instructor's own solution, graded with them, has full marks.
 
-    Raises AssignmentError where it has not: a broken check, or limits that this machine cannot
-    keep, would cost every student points.
+    Calls `begin` then. Raises AssignmentError where it has not: a broken check, or limits that this
+    machine cannot keep, would cost every student points.
     """
     if not pending:
         return
     solution = own_solution(job.assignment)
     waiting: list[tuple[Submission, Result]] | None = []
-    for submission, result in _graded(job, [solution, *pending], options):
-        if submission is solution:
-            _insist_on_full_marks(job.assignment, result)
-            yield from waiting or ()
-            waiting = None
-        elif waiting is None:
-            yield submission, result
-        else:
-            waiting.append((submission, result))
+    with closing(_graded(job, [solution, *pending], options)) as graded:
+        for submission, result in graded:
+            if submission is solution:
+                _insist_on_full_marks(job.assignment, result)
+                begin()
+                yield from waiting or ()
+                waiting = None
+            elif waiting is None:
+                yield submission, result
+            else:
+                waiting.append((submission, result))
 
 
 def _insist_on_full_marks(assignment: Assignment, result: Result) -> None:
@@ -148,7 +155,7 @@ def _insist_on_full_marks(assignment: Assignment, result: Result) -> None:
 
 def _graded(
     job: Job, pending: list[Submission], options: Options
-) -> Iterator[tuple[Submission, Result]]:
+) -> Generator[tuple[Submission, Result]]:
     if options.scheduler:
         return grade_on_cluster(job, pending, options.scheduler)
     return grade_in_pool(job, pending, options.processes or os.cpu_count() or 1)

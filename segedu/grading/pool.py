@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -66,7 +66,7 @@ def failed_result(job: Job, submission: Submission, why: str) -> Result:
 
 def grade_in_pool(
     job: Job, submissions: Sequence[Submission], processes: int
-) -> Iterator[tuple[Submission, Result]]:
+) -> Generator[tuple[Submission, Result]]:
     """Yield results as they come, in no order."""
     waiting = list(reversed(submissions))
     for name in job.assignment.warm_modules():  # once here, not once in each process
@@ -207,7 +207,7 @@ def _graded(job: Job, submission: Submission, sandbox: Sandbox) -> Result:
 
 def grade_on_cluster(
     job: Job, submissions: Sequence[Submission], address: str
-) -> Iterator[tuple[Submission, Result]]:
+) -> Generator[tuple[Submission, Result]]:
     """As `grade_in_pool`, on the workers of the Dask scheduler at `address`.
 
     The workers need segedu, the assignment's folder at the same path, and bubblewrap. On Slurm,

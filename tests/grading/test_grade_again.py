@@ -210,10 +210,12 @@ def test_the_database_knows_what_had_no_sandbox(tmp_path: Path):
 
 def test_the_solution_is_graded_first(tmp_path: Path, source: Path):
     hand_in(tmp_path / "in", "ada", solved(RIGHT))
+    grade_batch(tmp_path / "in", source, Options(tmp_path / "out", gradebook=""))
     change(source, "np.count_nonzero(mask)", "np.count_nonzero(mask) + 1")
+    hand_in(tmp_path / "in", "ada", solved({}))
     with pytest.raises(AssignmentError, match="the solution of area fails its own check"):
         grade_batch(tmp_path / "in", source, Options(tmp_path / "out", gradebook=""))
-    assert scores(tmp_path / "out") == {}
+    assert scores(tmp_path / "out") == {"ada": 6}
 
 
 @pytest.mark.parametrize(
