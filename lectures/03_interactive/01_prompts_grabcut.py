@@ -8,7 +8,7 @@
 # 4. *measure* an interactive method by the clicks that it needs (NoC);
 # 5. *segment* with the click widget, and say why a click helped.
 #
-# **Before this:** Gaussians, what a graph is. **Time:** about 60 minutes with the questions; the last cell says
+# **Before this:** Gaussians, what a graph is; superpixels ([SLIC](../01_superpixels/01_slic.ipynb)) for the first picture. **Time:** about 60 minutes with the questions; the last cell says
 # how long the cells took here.
 #
 # **Paper:** C. Rother, V. Kolmogorov, A. Blake, *GrabCut: Interactive Foreground Extraction using Iterated Graph Cuts*,
@@ -69,6 +69,8 @@ figure_grid([overlay_mask(image, best), overlay_mask(image, person, ORANGE)],
             columns=2, width=9)  # fmt: skip
 
 # %% [markdown]
+# Face and wall fall into one group, and her hair is torn in two: colours make groups, not things.
+#
 # **IoU**, the intersection over union of the mask and the true one, is the score of this section:
 # $|A \cap B| / |A \cup B|$, 1 when both agree, and by convention 1 when both are empty.
 #
@@ -131,6 +133,9 @@ figure_grid(
 )  # fmt: skip
 
 # %% [markdown]
+# One person, said in four ways. Box and contour shut the flag out; clicks and strokes leave it open, and there the red of its stripes goes with
+# the suit's. What a prompt does not say, the colours decide. How?
+#
 # ## Derivation
 #
 # Each pixel $n$ has a colour $z_n$ and gets a label: $\alpha_n = 1$ on the object, $0$ on the background. A box says
@@ -154,7 +159,8 @@ figure_grid(
 #
 # $$\beta = \frac{1}{2 \langle \lVert z_m - z_n \rVert^2 \rangle}, \qquad \gamma = 50. \tag{5}$$
 #
-# $\beta$ fits itself to the image's contrast: a difference twice the mean square is an edge, in a pale image and in a strong one.
+# (The distance of the two pixels, 1 or $\sqrt 2$, is from eq. 4; eq. 11 as printed leaves it out.) $\beta$ fits itself to the image's contrast: where the squared
+# difference is twice its mean, the price falls to $1/e$, in a pale image and in a strong one.
 #
 # **The loop.** The mixtures depend on the labels and the labels on the mixtures. So, as in k-means, in turn:
 #
@@ -163,7 +169,8 @@ figure_grid(
 # 3. find the $\alpha$ of least energy with these mixtures: a minimum cut;
 # 4. repeat from 2.
 #
-# Each step lowers $E$ or leaves it. It converges, to a local minimum.
+# Each step lowers $E$ or leaves it, so the loop converges, to a local minimum. (That is proved for eq. 9, where step 2 and step 3 mean the same $E$. With OpenCV's sum over
+# components it is so in practice: we shall look.)
 
 # %% [markdown]
 # ## Build it, part 1: a mixture
@@ -214,8 +221,8 @@ print(f"the densities of {len(colors)} colours agree")
 # source's side loses its link to the sink; so give that link the price of being object, and the other link the price of being background. Two
 # neighbours on different sides lose their link; give it the price of the border. The cut costs $E$, and each labelling is a cut.
 #
-# The cheapest cut is found by sending as much flow as fits from source to sink (Ford and Fulkerson): when no path has room left, the
-# full links are the cut. Our version takes a shortest path each time.
+# The cheapest cut is found by sending as much flow as fits from source to sink (Ford and Fulkerson): when no path has room left, the full links between
+# what the source still reaches and what it does not are the cut. Our version takes a shortest path each time (Edmonds and Karp).
 
 
 # %%
@@ -290,16 +297,16 @@ print(f"maximum flow {flow} = capacity of the cut = energy of the mask")
 # %% [markdown]
 # ## Build it, part 3: ours against OpenCV's
 #
-# Now a toy photograph of 16 × 16 and a box. The library's `grabcut_steps` runs OpenCV and yields mixtures and mask of every iteration. We take its
-# mixtures, build the graph of eqs. 8 and 11 ourselves, and cut it with our own `min_cut`.
+# Now a toy photograph of 16 × 16 and a box. What prompts say goes to OpenCV as a *trimap*: each pixel is surely background, surely object, or perhaps one of them. The
+# library's `grabcut_steps` runs OpenCV and yields mixtures and mask of every iteration. We take its mixtures, build the graph of eqs. 8 and 11 ourselves, and cut it with our own `min_cut`.
 
 # %%
 rows, cols = np.mgrid[:16, :16]
 disk = (rows - 8) ** 2 + (cols - 7) ** 2 < 22
 toy = np.where(disk[..., None], (210, 120, 60), (70, 90, 120)) + rng.normal(0, 22, (16, 16, 3))
 toy = toy.clip(0, 255).astype(np.uint8)
-trimap = np.full((16, 16), cv2.GC_BGD, np.uint8)
-trimap[2:14, 1:13] = cv2.GC_PR_FGD  # the box
+trimap = np.full((16, 16), cv2.GC_BGD, np.uint8)  # surely background
+trimap[2:14, 1:13] = cv2.GC_PR_FGD  # the box: perhaps object
 *_, state = grabcut_steps(toy, trimap, iterations=3)
 as_object = negative_log_likelihood(toy, state.object)
 as_background = negative_log_likelihood(toy, state.background)
@@ -345,10 +352,13 @@ print("one pixel changed by hand: ", round(energy(toy, worse, state.background, 
 toy_big, ours_big, gap = (
     a.repeat(14, 0).repeat(14, 1) for a in (toy, ours, as_background - as_object)
 )
-figure_grid([toy_big, gap, overlay_mask(toy_big, ours_big)],
+framed = cv2.rectangle(toy_big.copy(), (14, 28), (13 * 14, 14 * 14), ORANGE, 3)
+figure_grid([framed, gap, overlay_mask(toy_big, ours_big)],
             ["toy and box", "misfit: bright fits the object", "the cut"], columns=3, width=9)  # fmt: skip
 
 # %% [markdown]
+# The energy falls with every iteration, and with the mixtures fixed no mask is cheaper than the cut's: one pixel changed by hand costs more.
+#
 # ## On real images
 #
 # A box around each thing of the photograph, nothing else.
@@ -377,7 +387,7 @@ figure_grid([overlay_mask(image, mask) for mask in boxed.values()],
 # ### How many clicks?
 #
 # A click is work. So interactive methods are measured by the **number of clicks** (NoC) until the IoU reaches 0.85 or 0.90, at most 20. A robot clicks: always
-# into the middle of the *largest error region*, positive where object is missing, negative where there is too much.
+# where the mask is wrong *deepest*, at the pixel farthest from the border of its error, positive where object is missing, negative where there is too much.
 
 
 # %%
@@ -462,7 +472,8 @@ grabcut_stepper(image, things["person"].box)
 # keys. The mask you see is `segmenter.mask` in Python.
 #
 # 1. Get the helmet to an IoU above 0.9 (next cell). What is the fewest prompts that do it? Which kind was worth most?
-# 2. Draw one box around the person *and* the shuttle. Then one negative click on the wall. Why does so much change at once?
+# 2. Draw one box around the person *and* the shuttle. Click negatively on the wall, left of her head; take it back, and click right of her head instead. It is the same wall: why
+#    do the two clicks change so differently much?
 # 3. Find a place where a click changes only its own small disk. What does the mixture look like there?
 
 # %%
@@ -484,20 +495,21 @@ print(f"IoU with the annotated helmet: {iou(segmenter.mask, things['helmet'].mas
 # Each pixel alone takes the side whose mixture fits better: a classifier of colours, with speckles everywhere.
 # </details>
 #
-# **2.** Why must the border price be symmetric and not negative?
+# **2.** Why must the price of a border not be negative? Must it be the same in both directions?
 #
 # <details><summary>Answer</summary>
 #
-# A capacity below zero has no meaning for a flow, and paying *less* for a border than for none is no longer a minimum cut: such energies are hard in
-# general. (Submodularity is the condition.)
+# A capacity below zero has no meaning for a flow, and where a border is *rewarded*, the best labelling is no longer a minimum cut: such energies are hard in
+# general. (Submodularity is the condition.) The two directions may differ: a link has a capacity each way, and a method may well charge more for the step from bright to dark than for that from
+# dark to bright. GrabCut has no reason to.
 # </details>
 #
 # **3.** A box cuts off the astronaut's elbow. Can GrabCut find the elbow?
 #
 # <details><summary>Answer</summary>
 #
-# No. Outside the box all is surely background. And it does harm: the suit's colour now belongs to the background's mixture too. A positive stroke on the elbow makes
-# it object again.
+# No. Outside the box all is surely background. And it does harm: the suit's colour now belongs to the background's mixture too. A positive stroke on the elbow wins back
+# the pixels below it, and no others. Draw the box wider.
 # </details>
 #
 # **4.** Method A needs 3 clicks at 2 s each to 0.9, method B 4 clicks at 0.1 s. Which has the better NoC, which would you use?
@@ -556,8 +568,8 @@ print("floor:", [int(x) for x in (8.5, 9.5)], " round:", [round(x) for x in (8.5
 # * Kolmogorov & Zabih, *What Energy Functions Can Be Minimized via Graph Cuts?*, TPAMI 2004: for question 2 of the quiz.
 # * Xu et al., *Deep Interactive Object Selection*, CVPR 2016: the first learned clicks, and the robot.
 #
-# **Next:** clicks that a network has learned to listen to: [RITM and Zoom-In](02_ritm_zoom_in.ipynb). **Assignment:** the one of this section is in
-# `assignments/03_interactive`.
+# **Next:** clicks that a network has learned to listen to: [RITM and Zoom-In](02_ritm_zoom_in.ipynb). **Assignment:** the one of this section is
+# [`assignments/03_interactive`](../../assignments/03_interactive/interactive.ipynb); robot and NoC are among its exercises.
 
 # %%
 print(f"All cells took {time.perf_counter() - start:.0f} s here.")
