@@ -6,13 +6,14 @@ that calls compose: `mark_boundaries(overlay_labels(image, labels), labels)`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from segedu.images import as_uint8, check_label_map, check_mask
@@ -178,6 +179,7 @@ def figure_grid(
     columns: int = 3,
     width: float = 12.0,
     title: str | None = None,
+    legend: Mapping[str, Any] | None = None,
 ) -> Figure:
     """Lay images out in a grid, without axes, each with a title.
 
@@ -187,6 +189,8 @@ def figure_grid(
         columns: images a row.
         width: of the figure in inches; the height follows from the images' shapes.
         title: of the whole figure.
+        legend: names of the classes, say, and their colours (RGB, 0 … 255), drawn in the place
+            that the grid leaves empty, else below.
 
     Returns:
         A matplotlib figure that is closed for pyplot: a cell that ends with it shows it once.
@@ -204,7 +208,10 @@ def figure_grid(
     aspect = max(h / w for h, w in shapes)
     cell = width / columns
     head = 0.35 if titles is not None else 0.05
-    height = rows * (cell * aspect + head) + (0.45 if title else 0)
+    spare = len(images) < rows * columns
+    per_row = max(1, int((cell if spare else width) / 1.5))
+    lines = -(-len(legend or ()) // per_row)
+    height = rows * (cell * aspect + head) + (0.45 if title else 0) + (0 if spare else 0.3 * lines)
     figure, axes = plt.subplots(
         rows, columns, figsize=(width, height), squeeze=False, layout="constrained"
     )
@@ -217,5 +224,16 @@ def figure_grid(
             axis.set_title(titles[k], fontsize=11)
     if title:
         figure.suptitle(title, fontsize=13)
+    if legend:
+        patches = [
+            Patch(facecolor=tuple(np.asarray(color) / 255), edgecolor="0.5", label=name)
+            for name, color in legend.items()
+        ]
+        in_a_row = -(-len(patches) // lines)  # rows of equal length
+        look: Any = {"handles": patches, "ncols": in_a_row, "frameon": False, "fontsize": 10}
+        if spare:
+            axes.flat[-1].legend(loc="center", **look)
+        else:
+            figure.legend(loc="outside lower center", **look)
     plt.close(figure)
     return figure

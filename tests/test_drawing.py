@@ -106,6 +106,17 @@ def test_drawing_does_not_write_into_its_input(image, halves):
     assert np.array_equal(image, before)
 
 
+def test_a_legend_names_the_colours_of_classes(image):
+    classes = {"road": (128, 64, 128), "sky": (70, 130, 180)}
+    below = drawing.figure_grid([image] * 2, columns=2, legend=classes).legends[0]
+    assert [text.get_text() for text in below.get_texts()] == ["road", "sky"]
+    face = below.get_patches()[1].get_facecolor()
+    np.testing.assert_allclose(np.array(face[:3]) * 255, classes["sky"])
+    figure = drawing.figure_grid([image] * 3, columns=2, legend=classes)
+    assert not figure.legends
+    assert figure.axes[-1].get_legend() is not None  # in the empty place
+
+
 def test_figure_grid(image):
     figure = drawing.figure_grid([image] * 4, ["a", "b", "c", "d"], columns=3, title="all")
     titles = [axis.get_title() for axis in figure.axes]

@@ -188,11 +188,16 @@ class LiveCurves:
         for loss in self.losses:
             average = 0.9 * average + 0.1 * loss
             smooth.append(average)
-        for axes, title in ((self.loss_axes, "loss"), (self.score_axes, self.score)):
+        score = {"miou": "mIoU"}.get(self.score, self.score)
+        for axes, title in (
+            (self.loss_axes, "training loss"),
+            (self.score_axes, f"validation {score}"),
+        ):
             axes.clear()
             axes.set(title=title, xlabel="step", xlim=(0, steps))
-        self.loss_axes.plot(self.steps, self.losses, color="0.8", linewidth=0.8)
-        self.loss_axes.plot(self.steps, smooth, color="tab:blue")
+        self.loss_axes.plot(self.steps, self.losses, color="0.8", linewidth=0.8, label="a batch")
+        self.loss_axes.plot(self.steps, smooth, color="tab:blue", label="smoothed")
+        self.loss_axes.legend(frameon=False, loc="upper right")
         self.score_axes.plot(self.score_steps, self.scores, "o-", color="tab:orange")
         self.score_axes.set_ylim(0, 1)
         if self.handle is not None:

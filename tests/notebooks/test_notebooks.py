@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import re
 import subprocess
@@ -12,6 +14,7 @@ import jupytext
 import nbformat
 import numpy as np
 import pytest
+from PIL import Image
 
 from segedu.weights import read_card, shipped_names
 from tests.notebooks import build, figures
@@ -159,3 +162,19 @@ def test_ids_follow_the_text_alone(tmp_path):
     second.write_text("# %%\nnew = 0\n\n# %%\nx = 1\n\n# %%\ny = 2\n")
     ids = [cell.id for cell in build.read_source(first).cells]
     assert [cell.id for cell in build.read_source(second).cells][1:] == ids
+
+
+def test_a_smaller_picture_keeps_the_colours_of_classes():
+    rng = np.random.default_rng(0)
+    picture = rng.integers(0, 256, (300, 400, 3)).astype(np.uint8)  # a photograph has them all
+    classes = [(128, 64, 128), (220, 220, 0), (220, 20, 60)]
+    for k, color in enumerate(classes):
+        picture[20 * k : 20 * k + 20, :20] = color
+    raw = io.BytesIO()
+    Image.fromarray(picture).save(raw, "PNG")
+    few = base64.b64decode(build.smaller(base64.b64encode(raw.getvalue()).decode()))
+    assert len(few) < len(raw.getvalue()) / 2
+    found = np.asarray(Image.open(io.BytesIO(few)).convert("RGB")).astype(int)
+    for k, color in enumerate(classes):
+        inside = found[20 * k + 4 : 20 * k + 16, 4:16]
+        assert np.abs(inside - color).max() <= 8
