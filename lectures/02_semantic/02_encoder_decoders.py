@@ -89,10 +89,11 @@ for stride, scores in limits.items():
 # %%
 image, target = scene_set[0]
 figure_grid([as_image(image), COLORS[target.numpy()], first],
-            ["scene", "labels", "perfect scores at stride 8"], width=13)  # fmt: skip
+            ["scene", "labels", "perfect scores at stride 8"], width=13,
+            legend=dict(zip(NAMES, COLORS, strict=False)))  # fmt: skip
 
 # %% [markdown]
-# Position is lost, not knowledge. Pooling says *that* there was an edge, no longer *where*. Remedies:
+# Thin things suffer: a pole is narrower than a block, where its share never wins. The road hardly notices. Position is lost, not knowledge. Pooling says *that* there was an edge, no longer *where*. Remedies:
 #
 # | remedy | what is kept from the way down | network |
 # |---|---|---|
@@ -108,11 +109,12 @@ figure_grid([as_image(image), COLORS[target.numpy()], first],
 #
 # $$\text{unpool}(y) = S_x^{\top} y, \qquad S_x S_x^{\top} = I. \tag{1}$$
 #
-# So pooling the unpooled map gives $y$ again: nothing of $y$ is lost, and everything else is 0. $S_x$ has nothing to learn,
-# and is stored in 2 bits a window.
+# Read the unpooled map at the same places, and you have $y$ again: nothing of it is lost, and everything else is 0. (To pool it *anew* gives $y$ only where
+# $y \ge 0$, as behind a ReLU: a negative maximum is less than the zeros that now surround it.) $S_x$ has nothing to learn, and is
+# stored in 2 bits a window.
 #
 # **Transposed convolution.** A convolution is linear too: $y = K x$. Going back along the same connections is $K^{\top} y$: every
-# value of $y$ *stamps* the kernel. It is not the inverse of $K$; only the sizes are.
+# value of $y$ *stamps* the kernel. It takes the sizes back, but not the values: it is no inverse of $K$.
 #
 # **Predict.** For stride 1: $K^{\top}$ is itself a convolution. With which kernel?
 
@@ -140,8 +142,9 @@ for stride in (1, 2):
     assert torch.equal(T, K.T)
 K = matrix_of(lambda v: convolve(v, 1), 5)
 print(K.int().numpy())
-turned = F.conv1d(torch.ones(1, 1, 3) @ torch.eye(3), kernel.flip(0)[None, None], padding=2)
-assert torch.equal(turned[0, 0], K.T @ torch.ones(3))
+v = torch.tensor([3.0, 1.0, 4.0])
+turned = F.conv1d(v[None, None], kernel.flip(0)[None, None], padding=2)[0, 0]
+assert torch.equal(turned, K.T @ v)
 print("K^T is the convolution with the kernel turned round, and 2 zeros on both sides")
 
 # %% [markdown]
@@ -216,6 +219,8 @@ with torch.inference_mode():
     assert torch.allclose(net.classifier(features), net(batch), atol=1e-5)
 
 # %% [markdown]
+# Three of four would be zero by unpooling alone; what is above 75 % was zero already behind the ReLU.
+#
 # **What memory does it take?** The paper's argument. Skips keep all features in float32; indices need 2 bits a window.
 
 # %%
@@ -223,7 +228,7 @@ size = 512
 kept = [(c[-1], -(-size // 2**s)) for s, c in enumerate(narrowed(1.0), start=1)]
 floats = sum(c * (2 * n) ** 2 * 4 for c, n in kept) / 2**20
 bits = sum(c * n**2 * 2 / 8 for c, n in kept) / 2**20
-print(f"{size} x {size}: features of the five stages {floats:.0f} MB, indices {bits:.1f} MB")
+print(f"{size} x {size}: features of the five stages {floats:.0f} MiB, indices {bits:.1f} MiB")
 
 # %% [markdown]
 # ## Build it: U-Net
@@ -286,7 +291,8 @@ print("our U-Net of three levels is the library's")
 #
 # $$H_n(x) = \text{skip}(x) + \text{up}\big(\text{after}(H_{n-1}(\text{before}(\text{pool}(x))))\big). \tag{4}$$
 #
-# A recursion, in the paper and in the code. One hourglass's answer, fed back with its features, is the next one's input: a second
+# $H_n$ is an hourglass of depth $n$, which halves $n$ times; skip, before, after and, at the bottom, $H_0$ are residual blocks; up repeats every
+# pixel $2 \times 2$. A recursion, in the paper and in the code. One hourglass's answer, fed back with its features, is the next one's input: a second
 # look with the whole image in mind. Each answer gets its own loss ("intermediate supervision"). Pose estimation, in section 6,
 # is what it was made for.
 #
@@ -310,6 +316,10 @@ for name, build in builders.items():
 print("\n".join(table))
 
 # %% [markdown]
+# Not at all the same order. DeconvNet and FCN-8s have their parameters in two layers that stand where the map is smallest, and used to be fully connected;
+# there a weight is used a few times only. U-Net has an eighth of DeconvNet's parameters, and as many multiply-adds, for it works at full
+# size. The hourglass is small in both: it begins at a quarter of the size.
+#
 # ## Train it yourself
 #
 # A small SegNet and a small U-Net, the same scenes, the same number of steps.
@@ -327,12 +337,25 @@ for name, builder in (("segnet", segnet), ("unet", unet)):
         evaluate_every=60, checkpoint_every=1000,
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
+        print(name)
         train(recipe, folder, callbacks=[LiveCurves()], device="cpu")
         trained[name] = builder(C, **recipe.model_args)
         trained[name].load_state_dict(load_file(f"{folder}/final.safetensors"))
 
+# %% tags=["nbval-ignore-output"]
+# As above.
+image, target = test_set[0]
+figure_grid(
+    [as_image(image), COLORS[target.numpy()]]
+    + [COLORS[predict(network, as_image(image), "cpu")] for network in trained.values()],
+    ["a test scene", "truth", *(f"{name}, 120 steps" for name in trained)], columns=2, width=10,
+)  # fmt: skip
 
 # %% [markdown]
+# U-Net's loss falls faster: its finest convolutions see the image itself from the first step on. SegNet's must wait until something useful comes back up. The
+# two differ along borders and in everything thin: U-Net follows what it sees, SegNet is speckled, since unpooling sets single pixels and its
+# convolutions have not yet learned to fill the rest.
+#
 # ## On scenes that none has seen
 #
 # With the shipped checkpoints, on test scenes. Beside mIoU: *boundary F*, which compares contours within a few pixels, and cares for what interpolation
@@ -359,8 +382,9 @@ for name in ("fcn8s", "segnet", "deconvnet", "unet", "stacked-hourglass"):
     print(f"{name:20s}{steps:6d}{scores['miou']:7.2f}{contour:12.2f}{pole:7.2f}")
 
 # %% [markdown]
-# DeconvNet is last here: after so few steps from random weights. All that its decoder knows has passed through one small map, and no features come across to help. Its
-# authors began with VGG's weights, trained on cut-out objects first, and took days.
+# DeconvNet is last here. All that its decoder knows has passed through one small map, no features come across to help, and a thousand steps from random weights
+# are few for that. Its authors began with VGG's trained weights, then trained on single objects cut from their images before whole
+# scenes, for days.
 
 # %% tags=["nbval-ignore-output"]
 # As above.
@@ -369,6 +393,7 @@ figure_grid(
     [as_image(image), COLORS[target.numpy()]]
     + [COLORS[predict(network, as_image(image), "cpu")] for network in longer.values()],
     ["scene", "truth", *longer], columns=2, width=12,
+    legend=dict(zip(NAMES, COLORS, strict=False)),
 )  # fmt: skip
 
 # %% [markdown]
@@ -395,7 +420,8 @@ said = predict(load_shipped("unet-camvid"), thumbnail, "cpu")
 shares = np.bincount(said.ravel(), minlength=len(CAMVID_CLASSES)) / said.size
 print(", ".join(f"{CAMVID_CLASSES[k]} {shares[k]:.0%}" for k in np.argsort(-shares)[:5]))
 figure_grid([thumbnail, CAMVID_PALETTE[said]], ["a photograph", "U-Net, trained on CamVid"],
-            columns=2, width=10)  # fmt: skip
+            columns=2, width=10,
+            legend=dict(zip(CAMVID_CLASSES, CAMVID_PALETTE, strict=False)))  # fmt: skip
 
 # %% [markdown]
 # A street is what it knows, so a street is what it sees: each pixel must get one of the classes, and the layout it has learned (sky above, road below) counts
@@ -515,7 +541,7 @@ except ValueError as error:
 # * `segedu/semantic/{segnet,deconvnet,unet,hourglass}.py`; `tests/parity` holds each against its authors' definition.
 #
 # **Next:** larger context without strides: [atrous convolution, DeepLab and the CRF](03_deeplab_crf.ipynb).
-# **Assignment:** `assignments/02_semantic`, max-unpooling.
+# **Assignment:** [`assignments/02_semantic`](../../assignments/02_semantic/semantic.ipynb), exercise 3: max-unpooling.
 
 # %% [markdown]
 # For those online: milesial's U-Net, trained on photographs of cars, 124 MB (set `ONLINE` to `True`; nothing else in this notebook downloads).
