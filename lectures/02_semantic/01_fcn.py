@@ -70,6 +70,7 @@ samples = [held_out[k] for k in range(24)]
 figure_grid(
     [as_image(i) for i, _ in samples[:3]] + [COLORS[t.numpy()] for _, t in samples[:3]],
     ["three scenes", "", "", "their labels (black: ignored)", "", ""], columns=3, width=12,
+    legend=dict(zip(NAMES, COLORS, strict=False)),
 )  # fmt: skip
 
 # %% [markdown]
@@ -139,7 +140,7 @@ for label in trained:
 # counted twice:
 #
 # $$\text{IoU}_i = \frac{n_{ii}}{t_i + \sum_j n_{ji} - n_{ii}}, \qquad
-#   \text{mIoU} = \frac{1}{C} \sum_i \text{IoU}_i. \tag{section 5}$$
+#   \text{mIoU} = \frac{1}{C} \sum_i \text{IoU}_i. \tag{1}$$
 #
 # * Sum over the whole data set *first*, divide then. A mean of the images' IoUs is another number.
 # * Ignored pixels enter no count.
@@ -215,7 +216,7 @@ print("map", tuple(maps.shape[-2:]), "-> scores", tuple(scores.shape[-2:]))
 # The score map has one value for every 32 pixels. Bilinear interpolation by a factor $f$ gives pixel $x$ the
 # weighted mean of its two neighbours on the coarse grid (per axis), with weights falling linearly with the distance:
 #
-# $$y(x) = \sum_i s_i \, \max\!\Big(0,\; 1 - \frac{|x - x_i|}{f}\Big). \tag{4.3}$$
+# $$y(x) = \sum_i s_i \, \max\!\Big(0,\; 1 - \frac{|x - x_i|}{f}\Big). \tag{2}$$
 #
 # Read it from the other side: each score $s_i$ *stamps* a tent of half-width $f$ at its place $x_i$,
 # and stamps are added. Stamps at a distance of $f$: that is a **transposed convolution** of stride $f$.
@@ -255,9 +256,11 @@ print("the transposed convolution interpolates")
 #   s_{8} = \text{up}_2(s_{16}) + W_3\,\text{pool3}, \qquad
 #   \text{logits} = \text{up}_8(s_8).$$
 #
-# **Where do 5, 9 and 31 come from?** fc6 has no padding and eats 6 positions. So that small images survive, conv1 pads by
-# **100**, and all maps are shifted against each other. Follow the first position of a map in pixels of the input:
-# a convolution of kernel $k$, padding $p$ at stride $s$ moves it by $s\,(\frac{k-1}{2} - p)$; pooling 2 by $\frac{s}{2}$; a
+# **Cropping.** fc6 has no padding and eats 6 positions. So that small images survive, conv1 pads by **100**. Every map is then larger than it need be, and
+# all are shifted against each other: before two are added, the finer one is *cropped*, and so is the last one, to the image. The authors' network starts these
+# crops at position 5 of pool4's scores, 9 of pool3's, and pixel 31 of the result.
+#
+# **Where do 5, 9 and 31 come from?** Follow the first position of a map in pixels of the input: a convolution of kernel $k$, padding $p$ at stride $s$ moves it by $s\,(\frac{k-1}{2} - p)$; pooling 2 by $\frac{s}{2}$; a
 # transposed convolution, being a convolution backwards, by the negative at its finer stride. Then divide differences by the stride.
 
 # %%
@@ -331,12 +334,25 @@ with tempfile.TemporaryDirectory() as folder:
     mine = fcn8s(C, **recipe.model_args)
     mine.load_state_dict(load_file(f"{folder}/final.safetensors"))
 
+# %% tags=["nbval-ignore-output"]
+# As above.
+small = SceneDataset(split="test", length=24, size=(64, 128))
+matrix = ConfusionMatrix(C)
+for image, target in small:
+    matrix.update(predict(mine, as_image(image), "cpu"), target)
+ious = np.nan_to_num(matrix.compute()["iou"])
+print("IoU after", recipe.steps, "steps:",
+      ", ".join(f"{NAMES[k]} {ious[k]:.2f}" for k in np.argsort(-ious)))  # fmt: skip
+
 # %% [markdown]
-# What did each stream learn? Silence two of the three and look.
+# Sky and road first: large, always there, always in the same place. What is thin, small or rare is still to come, weights in the loss or not.
+#
+# What did each stream learn? Silence one or two of the three and look.
+#
+# **Predict.** What does stride 32 know alone? What do the two finer streams add?
 
 # %% tags=["nbval-ignore-output"]
 # As above: the weights differ from machine to machine.
-small = SceneDataset(split="test", length=24, size=(64, 128))
 silent = {"all three": (), "stride 32 alone": ("score_pool4", "score_pool3"),
           "without pool3": ("score_pool3",)}  # fmt: skip
 pictures, titles = [], []
@@ -355,6 +371,9 @@ figure_grid([as_image(small[1][0]).repeat(3, 0).repeat(3, 1), *pictures],
             ["scene", *titles], columns=2, width=10)  # fmt: skip
 
 # %% [markdown]
+# Stride 32 alone tells the ground from what stands on it, and little else. pool4 adds the sky and where the houses end, pool3 the trees and most borders. (None of them
+# was trained to answer alone: each learned to mend the sum of the others.)
+#
 # ## What longer training gives, and where it fails
 #
 # The course ships checkpoints of FCN-32s, FCN-16s and FCN-8s, trained longer on larger scenes: each from random weights and for the
@@ -391,6 +410,12 @@ figure_grid(
     [as_image(samples[1][0]), *(COLORS[found[stride][1][1]] for stride in (32, 16, 8))],
     ["scene", "FCN-32s", "FCN-16s", "FCN-8s"], columns=2, width=10,
 )  # fmt: skip
+
+# %% [markdown]
+# In thin things: FCN-32s finds no sign at all, FCN-8s reaches an IoU of about a third; on the road the coarsest has nine tenths of the finest one's IoU.
+
+# %% tags=["nbval-ignore-output"]
+# As above.
 model, (scores, answers) = network, found[8]
 figure, axis = plt.subplots(figsize=(9, 2.6), layout="constrained")
 for offset, values, name in ((-0.2, color_scores["iou"], "colour"), (0.2, scores["iou"], "FCN-8s")):
@@ -416,13 +441,14 @@ figure_grid(
 # %% [markdown]
 # Name the reason for what goes wrong before you read on.
 #
-# 1. **Thin things** (poles, signs, far people) are narrower than the 8 pixels of the finest stream. No interpolation
+# 1. **Night.** The dark scenes are the worst: colour and edges go, and noise comes.
+# 2. **Thin things** (poles, signs, far people) are narrower than the 8 pixels of the finest stream. No interpolation
 #    brings back what was never scored.
-# 2. **Borders are round.** The sum of tents is smooth; corners of buildings and roofs of cars are not.
-# 3. **Rare classes** get few pixels in the loss: trucks turn into buses or cars, part by part. A pixel's score knows nothing
+# 3. **Borders are round.** The sum of tents is smooth; corners of buildings and roofs of cars are not.
+# 4. **Rare classes** get few pixels in the loss: trucks turn into buses or cars, part by part. A pixel's score knows nothing
 #    of its neighbour's label.
 #
-# 1 and 2 are for the decoders of the next notebook, 3 for larger context and the CRF of the one after.
+# 2 and 3 are for the decoders of the next notebook, 4 for larger context and the CRF of the one after.
 
 # %% [markdown]
 # ### A photograph
@@ -547,12 +573,12 @@ print("RGB", [f"{v:.2f}" for v in pixel.flatten().tolist()],
 # * Scores of finer, earlier layers are added: *what* from the depths, *where* from the shallows.
 #
 # **To read on**
-# * Shelhamer, Long, Darrell, TPAMI 2017: section 4 on skips, section 6 on what the metrics do not see.
+# * Shelhamer, Long, Darrell, TPAMI 2017: section 4 on skips; the appendix asks how high mIoU can be for coarse predictions.
 # * Cordts et al., CVPR 2016: how labels were drawn, and why some pixels are ignored.
 # * `segedu/semantic/fcn.py` is what you rebuilt; `tests/parity/test_fcn.py` holds it against the authors' prototxt.
 #
-# **Next:** [decoders that remember](02_encoder_decoders.ipynb). **Assignment:** `assignments/02_semantic`, the
-# exercises on mIoU and the bilinear kernel.
+# **Next:** [decoders that remember](02_encoder_decoders.ipynb). **Assignment:**
+# [`assignments/02_semantic`](../../assignments/02_semantic/semantic.ipynb), exercises 1 and 2: mIoU, the bilinear kernel.
 
 # %% [markdown]
 # For those online: FCN on ResNet-50, torchvision's weights for VOC's classes, 135 MB (set `ONLINE` to `True`; nothing else in this notebook downloads).
