@@ -26,8 +26,9 @@ from PIL import Image
 from segedu.applications import remove_object, sticker
 from segedu.data import load_photograph
 from segedu.data.coco import decode_segmentation
-from segedu.drawing import figure_grid, overlay_mask
+from segedu.drawing import BLUE, VERMILION, figure_grid, overlay_mask
 from segedu.interactive import Prompts, convert, next_click
+from segedu.interactive.clicks import iou
 from segedu.weights.methods import shipped_ritm, shipped_sam
 from segedu.widgets import Segmenter
 from segedu.widgets.applications import Labeller, ObjectRemover, StickerMaker
@@ -40,17 +41,13 @@ things = {thing.category: thing for thing in photo.instances}
 ritm, sam = shipped_ritm(device="cpu"), shipped_sam(device="cpu")
 
 
-def iou(a, b):
-    return (a & b).sum() / max(1, (a | b).sum())
-
-
-def marked(picture, clicks, radius=6):  # green: the object; orange: not the object
+def marked(picture, clicks, radius=6):  # blue: the object; vermilion: not the object
     picture = picture.copy()
     y, x = np.mgrid[: picture.shape[0], : picture.shape[1]] + 0.5
     for click in clicks:
         away = np.hypot(x - click.x, y - click.y)
         picture[away < radius + 3] = 255
-        picture[away < radius] = (0, 158, 115) if click.positive else (213, 94, 0)
+        picture[away < radius] = BLUE if click.positive else VERMILION
     return picture
 
 
@@ -79,12 +76,8 @@ for name, conversion in told.items():
 pictures, titles = [], []
 for name, method in (("RITM", ritm), ("SAM", sam)):
     method.set_image(image)
-    clicks, mask = told[name].prompts.clicks, np.zeros(image.shape[:2], bool)
-    for n in range(1, len(clicks) + 1):  # one after the other, as the widget asks
-        mask = method.predict(Prompts(clicks=clicks[:n])).mask
-    if not clicks:
-        mask = method.predict(box).mask
-    pictures.append(overlay_mask(marked(image, clicks), mask))
+    mask = method.predict(told[name].prompts).mask
+    pictures.append(marked(overlay_mask(image, mask), told[name].prompts.clicks))
     titles.append(f"{name}: IoU {iou(mask, things['helmet'].mask):.2f}")
 figure_grid(pictures, titles, columns=2, width=9)
 
@@ -139,13 +132,21 @@ def on(background, rgba):  # what a viewer does: alpha c + (1 - alpha) b
     return (share * rgba[..., :3] + (1 - share) * np.array(background)).round().astype(np.uint8)
 
 
+def close_up(rgba, row, zoom=10):  # 24 x 32 pixels around the right end of a row
+    x = np.flatnonzero(rgba[row, :, 3] > 127)[-1]
+    part = on((90, 60, 140), rgba)[row - 12 : row + 12, x - 20 : x + 12]
+    return part.repeat(zoom, 0).repeat(zoom, 1)
+
+
 plain = np.dstack([cat_photo.image, np.uint8(255) * cat])
 figure_grid(
-    [on((90, 60, 140), cut), on((240, 200, 60), cut), on((90, 60, 140), plain)],
-    ["on violet", "on yellow", "the mask as alpha"], columns=3, width=12,
+    [on((90, 60, 140), cut), on((240, 200, 60), cut), close_up(cut, 92), close_up(plain, 50)],
+    ["on violet", "on yellow", "its edge", "a mask as alpha"], columns=4, width=12,
 )  # fmt: skip
 
 # %% [markdown]
+# A mask has stairs, one a pixel; alpha between 0 and 1 hides them, and on any background.
+#
 # The widget makes the sticker while you click. *Save* writes a PNG with alpha; sizes are relative to the object's.
 
 # %%
