@@ -64,7 +64,8 @@ def as_image(tensor):
 #
 # **1. What a stride costs.** The true labels are averaged over $s \times s$ blocks, enlarged bilinearly, and the largest share wins: the
 # best that a network could do whose last word is spoken at stride $s$. The notebook on decoders asked for mIoU; now we look at *contours*, with
-# boundary F at a tolerance of one pixel.
+# boundary F at a tolerance of one pixel. (The tables of this section take the measure's usual tolerance, 0.75 % of the diagonal: 3 pixels at this size,
+# too generous to tell stride 2 from 4.)
 #
 # **Predict.** Going from stride 4 to stride 32: does the mIoU fall more, or the boundary F?
 
@@ -72,7 +73,7 @@ def as_image(tensor):
 after_trip = {}
 for stride in (2, 4, 8, 16, 32):
     matrix, contours = ConfusionMatrix(C), []
-    for _, target in samples[:10]:
+    for _, target in samples[:16]:
         shares = F.one_hot(target.clamp(max=C), C + 1).permute(2, 0, 1)[None].float()
         small = F.avg_pool2d(shares, stride)  # class C: ignored pixels
         back = F.interpolate(small, scale_factor=stride, mode="bilinear")[0, :C].argmax(0)
@@ -86,12 +87,13 @@ for stride in (2, 4, 8, 16, 32):
 figure_grid(
     [COLORS[target.numpy()], after_trip[4], after_trip[32]],
     ["the true labels", "perfect at stride 4", "perfect at stride 32"], width=12,
+    legend=dict(zip(NAMES, COLORS, strict=False)),
 )  # fmt: skip
 
 # %% [markdown]
 # **2. What the fine maps know.** "But U-Net has skips!" It has: its finest skip is a map of full size, made by *two* convolutions. Sharp, and
 # ignorant. We ask each map which pixels of the image can change its middle: the gradient of the middle with respect to every pixel. No training
-# is needed for that.
+# is needed for that. Brightness is the gradient's logarithm, over five powers of ten; black pixels change nothing.
 #
 # **Predict.** HRNet's finest branch never leaves stride 4. How far does it see after stage 1, 2, 3, 4?
 
@@ -127,7 +129,7 @@ plt.show()
 # %% [markdown]
 # ## Derivation: a matrix of operations
 #
-# **Parallel branches** (section 3, figure 2). Stage $s$ has $s$ branches. Branch $r = 0, 1, \dots, s-1$ carries a map $x_r$ with
+# **Parallel branches** (section 3, figure 2). Stage $n$ has $n$ branches. Branch $r = 0, 1, \dots, n-1$ carries a map $x_r$ with
 # $2^r C$ channels at stride $2^{r+2}$; the width $C$ is the name: W18, W32, W48. Within its branch a map goes through residual blocks of
 # $3 \times 3$ convolutions. A new stage opens a new branch from the coarsest one, by a $3 \times 3$ convolution of stride 2.
 #
@@ -288,7 +290,7 @@ for side, column, label in ((-0.2, 0, "parameters"), (0.2, 1, "multiply-adds")):
     axis.bar_label(bars, [f"{100 * v:.0f} %" for v in shares[:, column]], padding=3)
 axis.set_yticks(range(len(order)), order)
 axis.invert_yaxis()
-axis.set(xlabel="share of W48, %", xlim=(0, 75))
+axis.set(xlabel="share of W48, %", xlim=(0, 55))
 axis.legend(loc="lower right")
 plt.show()
 
@@ -316,9 +318,10 @@ for r, modules in enumerate((1 + 4 + 3, 1 + 4 + 3, 4 + 3, 3)):
 # **Segmentation** (HRNetV2, figure 4 b): all four maps are enlarged to stride 4 and joined: $C + 2C + 4C + 8C = 15\,C$ channels; a $1 \times 1$
 # convolution with BN and ReLU mixes them, another one gives scores.
 #
-# **Predict.** The head holds a few hundredths of the parameters. Its share of the multiply-adds is in the picture above. Why so large?
+# **Predict.** The head holds less than 1 % of the parameters, and 9 % of the multiply-adds (in the picture above). Why so many?
 #
-# The mixing acts at each place alone, enlarging on each channel alone, so they commute, and each branch can be mixed *before* it is enlarged:
+# It mixes $15C$ channels ($C + 2C + 4C + 8C$) with $15C$ at *every place of the finest map*, also what came from maps that have far fewer places. That can be had
+# for less. The mixing acts at each place alone, enlarging on each channel alone, so they commute, and each branch can be mixed *before* it is enlarged:
 #
 # $$ W \begin{pmatrix} x_0 \\ \mathrm{up}\,x_1 \\ \mathrm{up}\,x_2 \\ \mathrm{up}\,x_3 \end{pmatrix}
 #   = W_0 x_0 + \mathrm{up}(W_1 x_1) + \mathrm{up}(W_2 x_2) + \mathrm{up}(W_3 x_3). \tag{3} $$
@@ -457,10 +460,12 @@ figure_grid(
 # %% [markdown]
 # Name the reason for each kind of error before you read on.
 #
-# 1. **"High resolution" is stride 4.** The stem halves twice before anything else happens. A pole two pixels wide is half a cell; nothing
+# 1. **Night, fog and dusk.** The three worst scenes have little contrast, and the colours of few others. Things are still found; which of the ground is road,
+#    sidewalk or terrain is not.
+# 2. **"High resolution" is stride 4.** The stem halves twice before anything else happens. A pole two pixels wide is half a cell; nothing
 #    behind the stem can bring it back. (U-Net's first level stays at stride 1, and pays for it.)
-# 2. **Steps in the contours.** Scores are enlarged four times, bilinearly: as in SegFormer, and with the same staircase.
-# 3. **Large things in patches.** A branch at 1/32 sees far, but a small network has only a few channels there to say *which* of two classes that look
+# 3. **Steps in the contours.** Scores are enlarged four times, bilinearly: what looks like a staircase in a slanted border is the grid of stride 4.
+# 4. **Large things in patches.** A branch at 1/32 sees far, but a small network has only a few channels there to say *which* of two classes that look
 #    alike it is.
 
 # %% [markdown]
@@ -485,7 +490,8 @@ figure_grid(
 )
 
 # %% [markdown]
-# Its borders are sharper; its labels are no truer. All classes are learned from drawn streets, and a score on those says nothing about photographs.
+# No. Drawn streets have no sky that goes from dark to light, so it is "car" above and "building" below, and the rocket is not even outlined: it vanishes in
+# what surrounds it. All that the network knows is from drawn streets, and a score on those says nothing about photographs.
 
 # %% [markdown]
 # ## Play
@@ -624,8 +630,8 @@ print("row 1/4 right:", torch.allclose(wrong[0], right[0], atol=1e-5),
 # * Yuan, Chen, Wang, *Object-Contextual Representations*, ECCV 2020: the head that made HRNet lead Cityscapes, and that RITM uses in section 3.
 # * `segedu/backbones/hrnet.py`, `segedu/semantic/hrnet.py`; `tests/parity/test_hrnet.py` holds them against timm and the authors' code.
 #
-# **Next:** the same four scales with attention instead of convolutions: [SegFormer](05_segformer.ipynb). **Assignment:** `assignments/02_semantic`: its
-# bilinear kernel is what enlarges the branches here.
+# **Next:** the same four scales with attention instead of convolutions: [SegFormer](05_segformer.ipynb). **Assignment:**
+# [`assignments/02_semantic`](../../assignments/02_semantic/semantic.ipynb), exercise 2: the bilinear kernel that enlarges the branches here.
 
 # %% [markdown]
 # For those online: the authors' HRNet-W48 for Cityscapes, 263 MB (set `ONLINE` to `True`; nothing else in this notebook downloads).
