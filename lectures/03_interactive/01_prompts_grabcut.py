@@ -473,7 +473,7 @@ grabcut_stepper(image, things["person"].box)
 #
 # 1. Get the helmet to an IoU above 0.9 (next cell). What is the fewest prompts that do it? Which kind was worth most?
 # 2. Draw one box around the person *and* the shuttle. Click negatively on the wall, left of her head; take it back, and click right of her head instead. It is the same wall: why
-#    do the two clicks change so differently much?
+#    does one click change so much more than the other?
 # 3. Find a place where a click changes only its own small disk. What does the mixture look like there?
 
 # %%
