@@ -588,7 +588,7 @@ print(f"{RECIPE.steps} steps of {RECIPE.batch} crops; clicks: {RECIPE.simulate_a
 # %% tags=["nbval-ignore-output"]
 # Another machine rounds otherwise: its curves differ a little, so the test does not compare them.
 with tempfile.TemporaryDirectory() as folder:
-    train(RECIPE, folder, callbacks=[LiveCurves(score="iou_5")], device="cpu")
+    train(RECIPE, folder, callbacks=[LiveCurves(score="iou_5", seconds=4)], device="cpu")
     own = RECIPE.model(**RECIPE.model_args).eval()
     own.load_state_dict(load_file(f"{folder}/final.safetensors"))
 

@@ -489,7 +489,7 @@ short = dataclasses.replace(
     evaluate_every=150, checkpoint_every=1000,
 )  # fmt: skip
 with tempfile.TemporaryDirectory() as folder:
-    result = train(short, folder, callbacks=[LiveCurves(score="iou_box")], device="cpu")
+    result = train(short, folder, callbacks=[LiveCurves(score="iou_box", seconds=4)], device="cpu")
     learned = tiny(1).eval()
     learned.load_state_dict(load_file(f"{folder}/final.safetensors"))
 print({key: round(value, 2) for key, value in result.scores.items()})
