@@ -150,7 +150,7 @@ class LiveCurves:
         figure: the matplotlib figure; after the run it stays as the cell's output.
     """
 
-    def __init__(self, score: str = "miou", seconds: float = 1.0) -> None:
+    def __init__(self, score: str = "miou", seconds: float = 2.0) -> None:
         """Show empty axes.
 
         Args:

@@ -18,6 +18,7 @@ from typing import Any
 
 import jupytext
 import nbformat
+import numpy as np
 from nbclient import NotebookClient
 from PIL import Image
 from tqdm import tqdm
@@ -96,7 +97,12 @@ def smaller(png: str) -> str:
     cut = picture.quantize(256 - len(flat) // 3, method=Image.Quantize.MEDIANCUT).getpalette() or []
     palette = Image.new("P", (1, 1))
     palette.putpalette(flat + cut[: 768 - len(flat)])
-    few = picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
+    index = np.array(picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG))
+    pixels = np.asarray(picture)
+    for k, (_, color) in enumerate(counts[:FLAT_COLORS]):  # exactly: no dots in white or sky
+        index[(pixels == color).all(axis=-1)] = k
+    few = Image.fromarray(index, "P")
+    few.putpalette(palette.getpalette() or [])
     out = io.BytesIO()
     few.save(out, "PNG", optimize=True)
     return base64.b64encode(min(out.getvalue(), raw, key=len)).decode()
