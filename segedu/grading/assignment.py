@@ -190,15 +190,15 @@ class Assignment:
         """Digest of everything that grades and feedback depend on.
 
         Of the notebook that is the cells that run or are answers: its prose and its outputs may
-        change and every grade stays. Besides, all other files of the folder, and the grader.
+        change and every grade stays. Besides, all other files of the folder, and segedu's code.
         """
         digest = hashlib.sha256(f"{self.name}\0{segedu.__version__}".encode())
         for cell in self.cells:
             if cell.kind == "code" or cell.is_manual:
                 digest.update(repr(cell).encode())
         notebook = {self.folder / f"{self.notebook}{suffix}" for suffix in FORMATS}
-        for root in (self.folder, Path(__file__).parent):
-            for path in sorted(p for p in root.rglob("*") if p.is_file() and p not in notebook):
+        for root, files in ((self.folder, "*"), (Path(segedu.__file__).parent, "*.py")):
+            for path in sorted(p for p in root.rglob(files) if p.is_file() and p not in notebook):
                 inside = path.relative_to(root)
                 if not any(p == "__pycache__" or p.startswith(".") for p in inside.parts):
                     digest.update(f"{inside.as_posix()}\0".encode() + path.read_bytes())
@@ -230,7 +230,10 @@ def read_cells(path: Path) -> list[Mapping[str, Any]]:
     """Cells of a text pair; from its `.ipynb` where that agrees, since jupytext loads slowly."""
     notebook = path.with_suffix(".ipynb")
     if notebook.exists():
-        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        try:
+            cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise AssignmentError(f"{notebook} is no notebook: {error!r}; make it anew") from error
         cells = [{**c, "source": "".join(c["source"])} for c in cells]
         if path == notebook or _agree(cells, path.read_text(encoding="utf-8")):
             return cells
@@ -256,14 +259,13 @@ def _agree(cells: list[dict[str, Any]], text: str) -> bool:
 
 
 def _compile(cell: Cell, path: Path) -> None:
-    if cell.kind != "code":
+    if cell.kind != "code" or not cell.solution:  # given cells may hold what is IPython's alone
         return
     try:
         ast.parse(without_magics(cell.source))
     except SyntaxError as error:
-        where = f"cell {cell.grade_id}" if cell.grade_id else "a given cell"
         line = (error.text or "").strip()
-        raise AssignmentError(f"{path}, {where}: {error.msg}: {line}") from error
+        raise AssignmentError(f"{path}, cell {cell.grade_id}: {error.msg}: {line}") from error
 
 
 def _cell(cell: Mapping[str, Any]) -> Cell:
@@ -341,7 +343,10 @@ def _bank(folder: Path) -> tuple[Answer, ...]:
     answers = []
     for path in sorted(folder.glob("*.py")):
         source = path.read_text(encoding="utf-8")
-        doc = ast.get_docstring(ast.parse(source)) or ""
+        try:
+            doc = ast.get_docstring(ast.parse(source)) or ""
+        except SyntaxError as error:
+            raise AssignmentError(f"{path}, line {error.lineno}: {error.msg}") from error
         if not doc:
             raise AssignmentError(f"{path} needs a docstring: its first line names the idea")
         answers.append(Answer(path.stem, doc.splitlines()[0], source))

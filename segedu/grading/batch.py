@@ -10,7 +10,7 @@ from pathlib import Path
 
 from segedu.grading.assignment import Assignment, AssignmentError
 from segedu.grading.engines import choose_engine
-from segedu.grading.gradebook import GradebookProcess
+from segedu.grading.gradebook import GradebookError, GradebookProcess
 from segedu.grading.grader import Result
 from segedu.grading.pages import write_pages
 from segedu.grading.pool import Job, grade_in_pool, grade_on_cluster
@@ -51,7 +51,7 @@ class Run:
         results: of this batch's submissions, by student.
         resumed: how many of them were graded before and kept.
         earlier: results of other batches in the same folder; the tables list them too.
-        outdated: how many more are there of another seed, sandbox or version of the assignment.
+        outdated: students of those that are of another seed, sandbox or version; they do not.
         gradebook: URL of nbgrader's database; "" for none.
     """
 
@@ -60,7 +60,7 @@ class Run:
     results: list[Result] = field(default_factory=list)
     resumed: int = 0
     earlier: list[Result] = field(default_factory=list)
-    outdated: int = 0
+    outdated: list[str] = field(default_factory=list)
     gradebook: str = ""
 
 
@@ -77,9 +77,9 @@ def grade_batch(
     assignment = job.assignment
     found = find_submissions(submissions, assignment)
     store = ResultStore(options.output, assignment, options.seed, engine)
-    job = Job(job_folder, store.seed, engine)
+    job = Job(job_folder, store.seed, engine, assignment.fingerprint)
     run = Run(assignment, store)
-    anew = options.regrade and not store.regrading
+    anew = options.regrade and not store.regrading & {s.key for s in found}
     done = {} if anew else {s.key: r for s in found if (r := store.finished(s))}
     pending = [s for s in found if s.key not in done]
     run.results = list(done.values())
@@ -90,58 +90,45 @@ def grade_batch(
     run.gradebook = url
     book = GradebookProcess(url, assignment, options.output) if url else None
 
-    def drop_old_results() -> None:
-        if book and _may_hold_scores(url):
-            book.reset([s.key for s in pending])
-        store.begin(pending, anew)  # after the gradebook has shown that it can be written
-
     try:
-        with closing(_trusted(job, pending, options, drop_old_results)) as graded:
-            for submission, result in graded:
-                store.write(submission, result)
-                run.results.append(result)
-                if progress:
-                    progress(len(run.results), len(found), submission.student)
-        store.end()
+        if pending:
+            solution = own_solution(assignment)
+            with closing(_graded(job, solution, pending, options)) as graded:
+                _insist_on_full_marks(assignment, next(graded)[1])
+                if book:
+                    book.reset([s.key for s in pending])
+                store.begin(pending, anew)  # after the gradebook has shown that it can be written
+                for submission, result in graded:
+                    store.write(submission, result)
+                    run.results.append(result)
+                    if progress:
+                        progress(len(run.results), len(found), submission.student)
+        store.end(found)
         run.results.sort(key=lambda r: r["student"])
         run.earlier, run.outdated = store.others({s.key for s in found})
         everyone = sorted([*run.results, *run.earlier], key=lambda r: r["student"])
         store.write_csv(everyone)
         write_pages(options.output, assignment, everyone)
         if book:
-            book.save(everyone)
+            fresh = {s.key for s in pending}
+            _save_to(book, everyone, fresh, options.output)
     finally:
         if book:
             book.close()
     return run
 
 
-def _trusted(
-    job: Job, pending: list[Submission], options: Options, begin: Callable[[], None]
-) -> Generator[tuple[Submission, Result]]:
-    """Results, none before the instructor's own solution, graded with them, has full marks.
-
-    Calls `begin` then. Raises AssignmentError where it has not: a broken check, or limits that this
-    machine cannot keep, would cost every student points.
-    """
-    if not pending:
-        return
-    solution = own_solution(job.assignment)
-    waiting: list[tuple[Submission, Result]] | None = []
-    with closing(_graded(job, [solution, *pending], options)) as graded:
-        for submission, result in graded:
-            if submission is solution:
-                _insist_on_full_marks(job.assignment, result)
-                begin()
-                yield from waiting or ()
-                waiting = None
-            elif waiting is None:
-                yield submission, result
-            else:
-                waiting.append((submission, result))
+def _save_to(book: GradebookProcess, results: list[Result], fresh: set[str], output: Path) -> None:
+    try:
+        book.save(results, fresh)
+    except GradebookError as error:
+        raise GradebookError(
+            f"{error}\nThe grades themselves are in {output}; the same command tries again."
+        ) from error
 
 
 def _insist_on_full_marks(assignment: Assignment, result: Result) -> None:
+    """A broken check, or limits that this machine cannot keep, would cost every student points."""
     if result.get("failed"):
         raise AssignmentError(f"the solution of {assignment.name} fails: {result['failed']}")
     for exercise in result["exercises"]:
@@ -154,13 +141,8 @@ def _insist_on_full_marks(assignment: Assignment, result: Result) -> None:
 
 
 def _graded(
-    job: Job, pending: list[Submission], options: Options
+    job: Job, first: Submission, rest: list[Submission], options: Options
 ) -> Generator[tuple[Submission, Result]]:
     if options.scheduler:
-        return grade_on_cluster(job, pending, options.scheduler)
-    return grade_in_pool(job, pending, options.processes or os.cpu_count() or 1)
-
-
-def _may_hold_scores(url: str) -> bool:
-    path = url.removeprefix("sqlite:///")
-    return path == url or Path(path).exists()
+        return grade_on_cluster(job, first, rest, options.scheduler)
+    return grade_in_pool(job, first, rest, options.processes or os.cpu_count() or 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -124,7 +125,7 @@ def grade(
     try:
         with _Bar() as bar:
             run = grade_batch(submissions, source, options, bar.update)
-    except (SandboxError, AssignmentError, SubmissionsError, GradebookError) as error:
+    except (SandboxError, AssignmentError, SubmissionsError, GradebookError, OSError) as error:
         _fail(str(error))
     _print_run(run)
 
@@ -145,14 +146,19 @@ def _print_run(run: object) -> None:
         f"median {middle:g} of {run.assignment.points:g} points"
     )
     if run.earlier:
-        console.print(f"{len(run.earlier)} of earlier batches stand in the tables as well.")
+        names = _names([r["student"] for r in run.earlier])
+        console.print(
+            f"Of earlier batches {len(run.earlier)} stand in the tables as well: {names}. "
+            f"To take one out, delete its file in {escape(str(folder / 'results'))}."
+        )
     for name in ("grades.csv", "summary.html", "feedback", "gradebook.db"):
         if (folder / name).exists():
             console.print(f"  {escape(str(folder / name))}")
     if run.outdated:
         errors.print(
-            f"[yellow]left out:[/] {run.outdated} results of earlier batches are of another seed, "
-            "sandbox or version of the assignment; grade those submissions again."
+            f"[yellow]left out of the tables:[/] {_names(run.outdated)}, graded in earlier batches "
+            "with another seed, sandbox, or version of the assignment or of segedu; grade those "
+            "submissions again."
         )
     failed = [r for r in run.results if r.get("failed")]
     for result in failed:
@@ -160,6 +166,12 @@ def _print_run(run: object) -> None:
         errors.print(f"[red]not graded:[/] {name}: {escape(result['failed'])}")
     if failed:
         raise typer.Exit(1)
+
+
+def _names(students: Sequence[str]) -> str:
+    """The first of them, and how many more."""
+    more = f" and {len(students) - 8} more" if len(students) > 8 else ""
+    return escape(", ".join(sorted(students)[:8])) + more
 
 
 class _Bar:

@@ -186,16 +186,23 @@ def _behaves_alike(wrong: Student, calls: Calls) -> bool:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether two outcomes are the same up to rounding; containers item by item."""
+    """Whether two outcomes are the same up to rounding; containers item by item.
+
+    Right values of a wrong type are no sign of an idea that gives right values of the right one, so
+    a list is no array and no tuple, and integers are not floats.
+    """
     if isinstance(a, StudentError) or isinstance(b, StudentError):
         return type(a) is type(b) and a.type_name == b.type_name
     if isinstance(a, list | tuple) and isinstance(b, list | tuple):
-        return len(a) == len(b) and all(map(same, a, b))
+        return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
     if isinstance(a, str) or isinstance(b, str) or a is None or b is None:
         return type(a) is type(b) and a == b
     x, y = np.asarray(a), np.asarray(b)
-    if x.shape != y.shape or x.dtype.kind not in "biufc" or y.dtype.kind not in "biufc":
+    kinds = [{"u": "i"}.get(value.dtype.kind, value.dtype.kind) for value in (x, y)]
+    if x.shape != y.shape or kinds[0] != kinds[1] or kinds[0] not in "bifc":
+        return False
+    if isinstance(a, list | tuple) or isinstance(b, list | tuple):
         return False
     return bool(np.allclose(x, y, rtol=1e-4, atol=1e-6, equal_nan=True))

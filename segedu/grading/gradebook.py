@@ -16,7 +16,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from multiprocessing.connection import Connection
@@ -63,9 +63,9 @@ class GradebookProcess:
         """Take the automatic scores of these students out, so that no old one can stay."""
         self._ask("reset", list(keys))
 
-    def save(self, results: Sequence[Result]) -> None:
-        """Write all results, and the notebooks that formgrader shows."""
-        self._ask("save", list(results))
+    def save(self, results: Sequence[Result], fresh: Collection[str]) -> None:
+        """Write all results, and the notebooks that formgrader shows; see `save_scores`."""
+        self._ask("save", (list(results), set(fresh)))
 
     def close(self) -> None:
         """End the process."""
@@ -73,7 +73,7 @@ class GradebookProcess:
         self._process.kill()
         self._process.join()
 
-    def _ask(self, what: str, data: list[Any]) -> None:
+    def _ask(self, what: str, data: Any) -> None:
         try:
             self._connection.send((what, data))
             problem = self._connection.recv()
@@ -92,7 +92,7 @@ def _serve(connection: Connection, url: str, source: Path, folder: Path) -> None
     load_nbgrader()
     work: dict[str, Callable[[Any], None]] = {
         "reset": lambda keys: reset_scores(url, assignment, keys),
-        "save": lambda results: save_scores(url, assignment, results, folder),
+        "save": lambda data: save_scores(url, assignment, data[0], data[1], folder),
     }
     while True:
         try:
@@ -168,10 +168,14 @@ def opened(url: str) -> Iterator[Gradebook]:
 
 
 def reset_scores(url: str, assignment: Assignment, keys: Sequence[str]) -> None:
-    """Take the automatic scores of these students out, so that no old one can stay."""
+    """Take the automatic scores of these students out, so that no old one can stay.
+
+    Shows besides that the gradebook can be written.
+    """
     from nbgrader.api import MissingEntry
 
     with opened(url) as gradebook:
+        gradebook.update_or_create_assignment(assignment.name)
         for key in keys:
             try:
                 submission = gradebook.find_submission(assignment.name, key)
@@ -180,18 +184,35 @@ def reset_scores(url: str, assignment: Assignment, keys: Sequence[str]) -> None:
             for notebook in submission.notebooks:
                 for grade in notebook.grades:
                     grade.auto_score = None
+                for comment in notebook.comments:
+                    comment.auto_comment = None
         gradebook.db.commit()
 
 
-def save_scores(url: str, assignment: Assignment, results: Sequence[Result], folder: Path) -> None:
-    """Write all results, and the notebooks that formgrader shows."""
+def save_scores(
+    url: str,
+    assignment: Assignment,
+    results: Sequence[Result],
+    fresh: Collection[str],
+    folder: Path,
+) -> None:
+    """Write all results, and the notebooks that formgrader shows.
+
+    Args:
+        url: of the database.
+        assignment: whose results they are.
+        results: of this batch and of earlier ones.
+        fresh: keys of those graded just now, which a person has to look at again where that
+            person's scores are; with the others nothing has changed.
+        folder: for formgrader's notebooks and configuration.
+    """
     import warnings
 
     with opened(url) as gradebook, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # nbgrader's own use of SQLAlchemy
         _save_structure(gradebook, assignment)
         for result in results:
-            _save_result(gradebook, assignment, result)
+            _save_result(gradebook, assignment, result, result["key"] in fresh)
         gradebook.db.commit()
     for result in results:
         path = folder / "autograded" / result["key"] / assignment.name
@@ -204,7 +225,9 @@ def save_scores(url: str, assignment: Assignment, results: Sequence[Result], fol
 def _save_structure(gradebook: Gradebook, assignment: Assignment) -> None:
     """The assignment, its notebook and its cells, as nbgrader's SaveCells does."""
     where = (assignment.notebook, assignment.name)
-    gradebook.update_or_create_assignment(assignment.name)
+    stored = gradebook.update_or_create_assignment(assignment.name)
+    for old in [n.name for n in stored.notebooks if n.name != assignment.notebook]:
+        gradebook.remove_notebook(old, assignment.name)
     notebook = gradebook.update_or_create_notebook(*where)
     wanted = {
         (c.grade_id, what)
@@ -238,25 +261,29 @@ def _save_structure(gradebook: Gradebook, assignment: Assignment) -> None:
         )
 
 
-def _save_result(gradebook: Gradebook, assignment: Assignment, result: Result) -> None:
+def _save_result(gradebook: Gradebook, assignment: Assignment, result: Result, fresh: bool) -> None:
+    from nbgrader.api import SubmittedNotebook
+
     key = result["key"]
     gradebook.update_or_create_student(key, last_name=result["student"][:120])
     with gradebook.db.no_autoflush:
         submission = gradebook.update_or_create_submission(assignment.name, key)
-    (notebook,) = [n for n in submission.notebooks if n.name == assignment.notebook]
+    found = [n for n in submission.notebooks if n.name == assignment.notebook]
+    source = gradebook.find_notebook(assignment.notebook, assignment.name)
+    notebook = found[0] if found else SubmittedNotebook(notebook=source, assignment=submission)
     _add_new_cells(gradebook, notebook)
     scores = {assignment.exercise(e["name"]).test_id: e for e in result["exercises"]}
     manual = {m["name"]: m for m in result["manual"]}
     for grade in notebook.grades:
         if result.get("failed"):  # not graded, which is not 0
-            grade.auto_score, grade.needs_manual_grade = None, True
+            score, look = None, True
         elif grade.name in scores:
-            grade.auto_score = float(scores[grade.name]["earned"])
-            grade.needs_manual_grade = grade.manual_score is not None
+            score, look = float(scores[grade.name]["earned"]), grade.manual_score is not None
         else:
             answered = manual.get(grade.name, {}).get("source", "").strip()
-            grade.auto_score = None if answered else 0.0
-            grade.needs_manual_grade = bool(answered)
+            score, look = (None, True) if answered else (0.0, False)
+        if fresh or grade.auto_score != score:  # else a person may have said that it is done
+            grade.auto_score, grade.needs_manual_grade = score, look
     comments = {e["name"]: _comment(e) for e in result["exercises"]}
     for comment in notebook.comments:
         words = comments.get(comment.name)

@@ -12,6 +12,7 @@ import functools
 import importlib
 import multiprocessing as mp
 import os
+import platform
 import signal
 import sys
 import threading
@@ -30,20 +31,38 @@ from segedu.grading.sandbox import EngineError, Sandbox, SandboxError
 from segedu.grading.submissions import Submission
 
 ABANDONED_SECONDS = 900.0
+ENDED = "the grading process ended"
 
 
 @dataclass(frozen=True)
 class Job:
-    """What all submissions of a run share."""
+    """What all submissions of a run share.
+
+    Attributes:
+        folder: of the assignment.
+        seed: of the hidden inputs.
+        engine: the sandbox.
+        fingerprint: of the assignment and the grader; "" for whatever is there.
+    """
 
     folder: Path
     seed: int
     engine: str
+    fingerprint: str = ""
 
     @property
     def assignment(self) -> Assignment:
-        """The assignment, read once a process."""
-        return _assignment(self.folder)
+        """The assignment, read once a process, and again when it has changed since."""
+        found = _assignment(self.folder)
+        if self.fingerprint and found.fingerprint != self.fingerprint:
+            _assignment.cache_clear()
+            found = _assignment(self.folder)
+            if found.fingerprint != self.fingerprint:
+                raise EngineError(
+                    f"on {platform.node()}, {self.folder} or segedu is of another version than "
+                    "where the run was started; bring them to the same one"
+                )
+        return found
 
 
 @functools.cache
@@ -65,16 +84,17 @@ def failed_result(job: Job, submission: Submission, why: str) -> Result:
 
 
 def grade_in_pool(
-    job: Job, submissions: Sequence[Submission], processes: int
+    job: Job, first: Submission, rest: Sequence[Submission], processes: int
 ) -> Generator[tuple[Submission, Result]]:
-    """Yield results as they come, in no order."""
-    waiting = list(reversed(submissions))
+    """Yield results: of `first` before any other is begun, then as they come, in no order."""
+    waiting = list(reversed(rest))
     for name in job.assignment.warm_modules():  # once here, not once in each process
         with contextlib.suppress(Exception):
             importlib.import_module(name)
-    members = [_Member(job) for _ in range(max(1, min(processes, len(submissions))))]
+    members = [_Member(job) for _ in range(max(1, min(processes, len(rest))))]
     try:
-        for member in members:
+        yield members[0].grade(first)  # the others open their sandboxes meanwhile
+        for member in members[: len(waiting)]:
             member.give(waiting.pop())
         while busy := [m for m in members if m.submission is not None]:
             ready = wait([m.connection for m in busy], timeout=0.5)
@@ -121,6 +141,14 @@ class _Member:
         with contextlib.suppress(OSError):  # it died: `outcome` will see
             self.connection.send(submission)
 
+    def grade(self, submission: Submission) -> tuple[Submission, Result]:
+        """Wait for the result."""
+        self.give(submission)
+        while True:
+            outcome = self.outcome(bool(wait([self.connection], timeout=0.5)))
+            if outcome:
+                return outcome
+
     def outcome(self, ready: bool) -> tuple[Submission, Result] | None:
         """The finished submission with its result; None while it is being graded."""
         submission = self.submission
@@ -135,9 +163,9 @@ class _Member:
         if isinstance(result, EngineError):
             raise _stopped(result)
         if not isinstance(result, dict):
-            why = result if isinstance(result, str) else "the grading process ended"
+            why = result if isinstance(result, str) else ENDED
             result = failed_result(self.job, submission, "it took too long" if late else why)
-            if late or not self.process.is_alive():
+            if late or why is ENDED:
                 self.kill()
         self.submission = None
         return submission, result
@@ -161,7 +189,10 @@ def _serve(job: Job, connection: Connection) -> None:
     """Body of a pool's process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
     parent = os.getppid()
-    sandbox: Sandbox | None = None
+    try:
+        sandbox: Sandbox | EngineError = _opened(job)
+    except EngineError as error:
+        sandbox = error
     try:
         while True:
             while not connection.poll(1.0):
@@ -171,7 +202,8 @@ def _serve(job: Job, connection: Connection) -> None:
             if submission is None:
                 return
             try:
-                sandbox = sandbox or _opened(job)
+                if isinstance(sandbox, EngineError):
+                    raise sandbox
                 answer: Any = _graded(job, submission, sandbox)
             except EngineError as error:
                 answer = error
@@ -181,7 +213,7 @@ def _serve(job: Job, connection: Connection) -> None:
     except (EOFError, OSError):
         return
     finally:
-        if sandbox is not None:
+        if not isinstance(sandbox, EngineError):
             sandbox.close()
 
 
@@ -206,7 +238,7 @@ def _graded(job: Job, submission: Submission, sandbox: Sandbox) -> Result:
 
 
 def grade_on_cluster(
-    job: Job, submissions: Sequence[Submission], address: str
+    job: Job, first: Submission, rest: Sequence[Submission], address: str
 ) -> Generator[tuple[Submission, Result]]:
     """As `grade_in_pool`, on the workers of the Dask scheduler at `address`.
 
@@ -217,20 +249,24 @@ def grade_on_cluster(
 
     run = uuid.uuid4().hex
     with Client(address, set_as_default=False) as client:
-        futures = {
-            client.submit(_grade_remotely, run, job, one, pure=False, retries=1): one
-            for one in submissions
-        }
-        for future in as_completed(futures, loop=client.loop):
-            submission = futures[future]
-            problem = future.exception()
-            if problem is None:
-                yield submission, future.result()
-            elif isinstance(problem, EngineError):
-                raise _stopped(problem)
-            else:
-                yield submission, failed_result(job, submission, f"the worker failed: {problem}")
-        client.run(_close_remotely, run)
+        futures: dict[Any, Submission] = {}
+        try:
+            for some in ([first], rest):
+                futures = {
+                    client.submit(_grade_remotely, run, job, one, pure=False, retries=1): one
+                    for one in some
+                }
+                for future in as_completed(futures, loop=client.loop):
+                    submission = futures[future]
+                    problem = future.exception()
+                    if isinstance(problem, EngineError):
+                        raise _stopped(problem)
+                    why = f"the worker failed: {problem}"
+                    result = failed_result(job, submission, why) if problem else future.result()
+                    yield submission, result
+        finally:
+            client.cancel(list(futures))
+            client.run(_close_remotely, run)
 
 
 @dataclass
@@ -251,10 +287,11 @@ def _grade_remotely(run: str, job: Job, submission: Submission) -> Result:
     if key not in _remote:
         _close_abandoned(key[1])
         _remote[key] = _Remote(_opened(job), time.monotonic())
+    remote = _remote[key]
     try:
-        return _graded(job, submission, _remote[key].sandbox)
+        return _graded(job, submission, remote.sandbox)
     finally:
-        _remote[key].used = time.monotonic()
+        remote.used = time.monotonic()
 
 
 def _close_remotely(run: str) -> None:

@@ -1,7 +1,7 @@
 """Result files: one a submission, written atomically, so that a killed run goes on where it was.
 
 grades/01_superpixels/
-    run.json                 seed and assignment of the run, and whether a regrade was cut short
+    run.json                 seed and assignment, and who is left of a regrade that was cut short
     results/<student>.json   one result each
     grades.csv               for the LMS
     feedback/<student>.html  one page each
@@ -17,6 +17,7 @@ import io
 import json
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -47,12 +48,12 @@ class ResultStore:
             seed = before["seed"]  # also of a changed assignment: a typo mended moves no score
         self.seed = secrets.randbelow(2**31) if seed is None else seed
         run = {"seed": self.seed, "assignment": assignment.fingerprint, "name": assignment.name}
-        self.regrading = before == run | {"regrading": True}
+        left = before.get("regrading") if before | run == before else None
+        self.regrading = {key for key in left or () if isinstance(key, str)}
         self._run = run
-        self._mark(self.regrading)
 
-    def _mark(self, regrading: bool) -> None:
-        run = self._run | {"regrading": regrading}
+    def _write_run(self) -> None:
+        run = self._run | {"regrading": sorted(self.regrading)}
         write_atomically(self.folder / "run.json", json.dumps(run, indent=1).encode())
 
     def path(self, submission: Submission) -> Path:
@@ -72,31 +73,37 @@ class ResultStore:
         of = (self.assignment.fingerprint, self.seed, self.engine)
         return (result.get("fingerprint"), result.get("seed"), result.get("sandbox")) == of
 
-    def others(self, keys: Collection[str]) -> tuple[list[Result], int]:
+    def others(self, keys: Collection[str]) -> tuple[list[Result], list[str]]:
         """Results of earlier batches, whose submissions' keys are none of `keys`.
 
         Returns:
-            those of this assignment, seed and sandbox, and the number of those that are not.
+            those of this assignment, seed and sandbox, and the students of those that are not.
         """
         paths = [p for p in sorted((self.folder / "results").glob("*.json")) if p.stem not in keys]
         found = [result for path in paths if (result := read_json(path))]
         current = [result for result in found if self._current(result)]
-        return current, len(found) - len(current)
+        outdated = [str(r.get("student", "?")) for r in found if not self._current(r)]
+        return current, outdated
 
     def begin(self, pending: Collection[Submission], regrade: bool) -> None:
         """Drop the old results of what is graded now, and the tables that hold them."""
         for submission in pending:
-            self.path(submission).unlink(missing_ok=True)
-            (self.folder / "feedback" / f"{submission.key}.html").unlink(missing_ok=True)
-        if pending:
-            for name in ("grades.csv", "summary.html"):
-                (self.folder / name).unlink(missing_ok=True)
+            key = submission.key
+            old = [f"feedback/{key}.html", f"autograded/{key}/{self.assignment.name}"]
+            for path in [self.path(submission), *(self.folder / name for name in old)]:
+                if path.is_dir():
+                    shutil.rmtree(path)
+                path.unlink(missing_ok=True)
+        for name in ("grades.csv", "summary.html"):
+            (self.folder / name).unlink(missing_ok=True)
         if regrade:  # after the results are gone: cut short from here on, it goes on with the rest
-            self._mark(True)
+            self.regrading |= {submission.key for submission in pending}
+        self._write_run()
 
-    def end(self) -> None:
-        """All are graded: the next regrade starts anew."""
-        self._mark(False)
+    def end(self, found: Collection[Submission]) -> None:
+        """All of `found` are graded: their next regrade starts anew."""
+        self.regrading -= {submission.key for submission in found}
+        self._write_run()
 
     def write(self, submission: Submission, result: Result) -> None:
         """Keep a result."""

@@ -8,6 +8,7 @@ used, by grade_id; whatever else was changed becomes a line of the report.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -27,7 +28,10 @@ MAX_CELLS = 2000
 MAX_SOURCE = 512 << 10
 IGNORED = (".ipynb_checkpoints", ".git", "__MACOSX")
 MAX_MEMBERS = 20_000
-MAX_NOTEBOOKS = 20
+MAX_NOTEBOOKS = 20  # of one student
+MAX_LOOK = 4 << 20  # bytes: a larger notebook is not looked into to choose among several
+LONGEST_NAME = 255
+LINK = "is a symbolic link, which is not followed"
 MAX_ADDED, LONGEST_ADDED = 50, 20_000
 STUB = "# YOUR CODE HERE\nraise NotImplementedError()"
 MOODLE = re.compile(r"(?P<student>.+_\d+)_assignsubmission_.*")
@@ -40,13 +44,23 @@ class SubmissionsError(ValueError):
 
 @dataclass(frozen=True)
 class Submission:
-    """One student's notebook: its bytes, or the problem that kept it from being read."""
+    """One student's notebook: its bytes, or the problem that kept it from being read.
+
+    Attributes:
+        student: name, as the layout tells it.
+        origin: path inside what was handed in.
+        data: the file.
+        problem: why there is none.
+        notes: for the report.
+        place: the student's folder; notebooks of one name are one student's only if it is the same.
+    """
 
     student: str
     origin: str
     data: bytes = b""
     problem: str = ""
     notes: tuple[str, ...] = ()
+    place: str = ""
 
     @property
     def key(self) -> str:
@@ -127,27 +141,43 @@ def _one_each(found: list[Submission], assignment: Assignment) -> list[Submissio
     """One notebook a student; of several the one with answers, else of the assignment's name.
 
     Where that still leaves several it is the last by name: of `ada.ipynb` and `ada-2.ipynb` the
-    second try. The same files give the same choice, zipped or not.
+    second try. Two of one name in different places are two students: nobody takes another's place.
     """
-    by_student: dict[str, list[Submission]] = {}
-    for submission in sorted(found, key=lambda s: (s.student, s.origin)):
-        by_student.setdefault(submission.student, []).append(submission)
-    released = {cell.grade_id: released_source(cell).strip() for cell in assignment.cells}
-
-    def rank(one: Submission) -> tuple[bool, bool, str]:
-        answers = read_answers(one, assignment).sources
-        answered = any(s.strip() not in ("", released[name]) for name, s in answers.items())
-        name = PurePosixPath(one.origin).stem
-        return answered, name == assignment.notebook, one.origin
-
+    groups: dict[tuple[str, str], list[Submission]] = {}
+    for submission in sorted(found, key=lambda s: (s.student, s.place, s.origin)):
+        groups.setdefault((submission.student, submission.place), []).append(submission)
+    names = [student for student, _ in groups]
     chosen = []
-    for several in by_student.values():
-        best = several[0] if len(several) == 1 else max(several, key=rank)
+    for (student, place), several in groups.items():
+        best = several[0] if len(several) == 1 else _best(several, assignment)
         if len(several) > 1:
             note = f"there are several notebooks; {best.origin} was graded"
             best = replace(best, notes=(*best.notes, note))
+        if names.count(student) > 1:
+            note = f"there is another student of the name {student}, in another place"
+            best = replace(best, student=place or best.origin, notes=(*best.notes, note))
         chosen.append(best)
     return chosen
+
+
+def _best(several: list[Submission], assignment: Assignment) -> Submission:
+    """The notebook to grade, without a long look into any: they may be made to take long."""
+    stubs = {c.grade_id: released_source(c).strip() for c in assignment.cells if c.solution}
+
+    def rank(one: Submission) -> tuple[bool, list[tuple[str, int]]]:
+        name = one.origin.removesuffix(".ipynb")
+        parts = [(text, int(digits or 0)) for text, digits in re.findall(r"(\D*)(\d{0,9})", name)]
+        return PurePosixPath(one.origin).stem == assignment.notebook, parts
+
+    ranked = sorted(several, key=rank, reverse=True)
+    for one in ranked[:MAX_NOTEBOOKS]:
+        if len(one.data) > MAX_LOOK:
+            continue
+        with contextlib.suppress(ValueError, RecursionError):
+            cells = [c for c in _cells(one.data) if c["grade_id"] in stubs]
+            if any(c["source"].strip() not in ("", stubs[c["grade_id"]]) for c in cells):
+                return one
+    return ranked[0]
 
 
 def _in_folder(path: Path, assignment: Assignment) -> Iterator[Submission]:
@@ -156,94 +186,119 @@ def _in_folder(path: Path, assignment: Assignment) -> Iterator[Submission]:
         if entry.name in IGNORED or (entry.name.startswith(".") and not entry.is_dir()):
             continue
         if entry.suffix == ".ipynb":
-            yield _from_file(_student_of_file(name, assignment), entry, name)
+            yield _from_file(_student_of_file(name, assignment), entry, name, "")
         elif entry.is_symlink():
-            yield Submission(name, name, problem="is a symbolic link, which is not followed")
+            yield Submission(name, name, problem=LINK, place=name)
         elif entry.is_dir() and not (name.startswith(".") and not _notebooks(entry, assignment)):
             yield from _of_student(entry, name, assignment)
 
 
 def _notebooks(folder: Path, assignment: Assignment) -> list[Path]:
     """Notebooks of a student's folder: an editor's own (.vscode) has none and is no student."""
-    return [*folder.glob("*.ipynb"), *folder.glob(f"{assignment.name}/*.ipynb")]
+    own = [*folder.glob("*.ipynb"), *folder.glob(f"{assignment.name}/*.ipynb")]
+    deeper = [*folder.glob(f"*/{assignment.notebook}.ipynb")] if not own else []
+    found = [path for path in (*own, *deeper) if not path.name.startswith(".")]
+    return [path for path in found if path.parent == folder or not path.parent.is_symlink()]
 
 
 def _of_student(folder: Path, name: str, assignment: Assignment) -> Iterator[Submission]:
     moodle = MOODLE.fullmatch(name)
     student = moodle["student"] if moodle else name
     inner = folder / assignment.name
+    place = student  # Moodle gives a student several folders: one for each kind of hand-in
     if inner.is_symlink():
-        yield Submission(student, name, problem="is a symbolic link, which is not followed")
+        yield Submission(student, name, problem=LINK, place=place)
         return
-    nested = inner.is_dir()
-    others = [p for p in folder.iterdir() if p.is_dir() and not p.is_symlink()]
-    if not nested and others and not list(folder.glob("*.ipynb")):
-        return  # handed in other assignments only
     notebooks = sorted(_notebooks(folder, assignment))
     notebooks.sort(key=lambda path: path.stem != assignment.notebook)
+    others = [p for p in folder.iterdir() if p.is_dir() and not p.is_symlink()]
+    if not notebooks and others and not inner.is_dir():
+        return  # handed in other assignments only
     if not notebooks:
-        yield Submission(student, name, problem="has no notebook (.ipynb)")
+        yield Submission(student, name, problem="has no notebook (.ipynb)", place=place)
     for path in notebooks[:MAX_NOTEBOOKS]:
-        yield _from_file(student, path, _clean(str(path.relative_to(folder.parent))))
+        yield _from_file(student, path, _clean(str(path.relative_to(folder.parent))), place)
 
 
-def _from_file(student: str, path: Path, origin: str) -> Submission:
+def _from_file(student: str, path: Path, origin: str, place: str) -> Submission:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        problem = "is a symbolic link, which is not followed" if path.is_symlink() else str(error)
-        return Submission(student, origin, problem=problem)
+        problem = LINK if path.is_symlink() else str(error)
+        return Submission(student, origin, problem=problem, place=place)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        return Submission(student, origin, problem="is no regular file")
+        return Submission(student, origin, problem="is no regular file", place=place)
     with os.fdopen(descriptor, "rb") as file:
         data = file.read(MAX_NOTEBOOK + 1)
-    return _sized(student, origin, data)
+    return _sized(student, origin, data, place)
 
 
-def _sized(student: str, origin: str, data: bytes) -> Submission:
+def _sized(student: str, origin: str, data: bytes, place: str) -> Submission:
     if len(data) > MAX_NOTEBOOK:
         problem = f"is larger than {MAX_NOTEBOOK >> 20} MB"
-        return Submission(student, origin, problem=problem)
-    return Submission(student, origin, data)
+        return Submission(student, origin, problem=problem, place=place)
+    return Submission(student, origin, data, place=place)
 
 
 def _in_zip(path: Path, assignment: Assignment) -> Iterator[Submission]:
     """Members are read in memory, never unpacked: their paths are only names."""
     others = {p.name for p in assignment.folder.parent.iterdir() if p.is_dir()} - {assignment.name}
-    with zipfile.ZipFile(path) as archive:
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise SubmissionsError(f"{path} cannot be opened as a zip: {error}") from error
+    with archive:
+        members = []
         for member in archive.infolist()[:MAX_MEMBERS]:
             name = PurePosixPath(member.filename.replace("\\", "/"))
+            parts = [p[:LONGEST_NAME] for p in name.parts if p not in ("/", "..", ".")]
             if member.is_dir() or name.suffix != ".ipynb" or name.name.startswith("."):
                 continue
-            if set(IGNORED) & set(name.parts):
+            if set(IGNORED) & set(parts):
                 continue
-            parts = [p for p in name.parts if p not in ("/", "..", ".")]
             if others & set(parts[:-1]) and assignment.name not in parts[:-1]:
                 continue
-            student = _student_of_member(parts, assignment)
+            members.append((member, parts))
+        above = 0
+        for level in zip(*(parts[:-1] for _, parts in members), strict=False):
+            if len(set(level)) > 1:
+                break
+            above += 1
+        for member, parts in members:
+            student, place = _student_of_member(parts, above, assignment)
             origin = _clean("/".join(parts))
             try:
                 with archive.open(member) as file:
                     data = file.read(MAX_NOTEBOOK + 1)
             except (zipfile.BadZipFile, RuntimeError, OSError, NotImplementedError) as error:
-                yield Submission(student, origin, problem=f"cannot be read from the zip: {error}")
+                problem = f"cannot be read from the zip: {error}"
+                yield Submission(student, origin, problem=problem, place=place)
                 continue
-            yield _sized(student, origin, data)
+            yield _sized(student, origin, data, place)
 
 
-def _student_of_member(parts: list[str], assignment: Assignment) -> str:
-    for part in parts[:-1]:
+def _student_of_member(parts: list[str], above: int, assignment: Assignment) -> tuple[str, str]:
+    """Student and place of a zip's member; its first `above` folders are those of all members.
+
+    Outer folders decide: what a student hands in lies in them, with any names inside.
+    """
+    folders, name = parts[:-1], parts[-1]
+    for part in folders:
         if moodle := MOODLE.fullmatch(part):
-            return _clean(moodle["student"])
-    folders = [p for p in parts[:-1] if p != assignment.name]
-    if assignment.name in parts[:-1] and folders:
-        return _clean(folders[-1])  # <anything>/<student>/<assignment>/<notebook>.ipynb
+            return _clean(moodle["student"]), _clean(moodle["student"])
+    if assignment.name in folders[1:]:  # <anything>/<student>/<assignment>/<notebook>.ipynb
+        end = folders.index(assignment.name, 1)
+        return _clean(folders[end - 1]), _clean("/".join(folders[:end]))
+    if folders[above:]:
+        return _clean(folders[above]), _clean("/".join(folders[: above + 1]))
     # A second download is "superpixels (1).ipynb", a second try "superpixels-v2.ipynb".
-    again = rf"{re.escape(assignment.notebook)}([-_. ]*(\(\d+\)|copy|v?\d+))*\.ipynb"
-    if folders and re.fullmatch(again, parts[-1], re.IGNORECASE):
-        return _clean(folders[-1])
-    return _student_of_file(_clean(parts[-1]), assignment)
+    again = rf"{re.escape(assignment.notebook)}([-_. ]*(\(\d++\)|copy|v?\d++))*\.ipynb"
+    while folders and folders[-1] == assignment.name:
+        folders = folders[:-1]
+    if folders and re.fullmatch(again, name, re.IGNORECASE):  # one student's folder, zipped
+        return _clean(folders[-1]), _clean("/".join(folders))
+    return _student_of_file(_clean(name), assignment), ""
 
 
 def _student_of_file(name: str, assignment: Assignment) -> str:

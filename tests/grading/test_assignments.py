@@ -163,6 +163,22 @@ def test_mistakes_lose_points_and_are_named(name, exercise, slug):
         assert not strangers, "a check names a mistake that was not made"
 
 
+@pytest.mark.parametrize(
+    ("name", "exercise", "function"),
+    [
+        ("01_superpixels", "enforce_connectivity", "enforce_connectivity"),
+        ("02_semantic", "mean_iou", "confusion_matrix"),
+    ],
+)
+def test_right_values_of_a_wrong_type_are_no_sign_of_a_wrong_idea(name, exercise, function):
+    source = assignment(name).solutions[exercise]
+    source += f"\n_right = {function}\ndef {function}(*args, **kwargs):\n"
+    source += "    return np.asarray(_right(*args, **kwargs)).astype(float)\n"
+    results = grade_answer(assignment(name), exercise, source)
+    assert any(r.status == "failed" for r in results)
+    assert [r.misconception for r in results if r.misconception] == []
+
+
 @EACH
 def test_the_stub_gets_nothing_and_says_only_that_it_is_not_implemented(name, exercise):
     stub = cell(released(name), exercise).source

@@ -257,6 +257,7 @@ def test_a_run_on_a_dask_worker_closes_its_own_sandboxes_only(monkeypatch):
 
 def test_a_seed_of_0_is_a_seed(tmp_path: Path):
     first = ResultStore(tmp_path, tiny(), 0, "bubblewrap")
+    first.end([])
     assert first.seed == 0
     assert ResultStore(tmp_path, tiny(), None, "bubblewrap").seed == 0
     assert ResultStore(tmp_path, tiny(), 7, "bubblewrap").seed == 7

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from segedu.cli import app
-from segedu.grading import AssignmentError, engines, pool
+from segedu.grading import Assignment, AssignmentError, engines, pool
 from segedu.grading.batch import Options, grade_batch
 from segedu.grading.grader import grade_submission
 from segedu.grading.results import read_json
@@ -79,7 +79,7 @@ def test_a_resubmission_is_graded_anew_and_keeps_no_old_score(tmp_path: Path):
     with Gradebook(second.gradebook) as book:
         assert book.find_submission("tiny", "ada").score == 0
         grade = book.find_grade("check_area", "tiny", "tiny", "bo")
-        assert (grade.auto_score, grade.manual_score, grade.needs_manual_grade) == (2, 1.5, True)
+        assert (grade.auto_score, grade.manual_score, grade.needs_manual_grade) == (2, 1.5, False)
 
 
 def test_a_killed_run_goes_on_where_it_was(tmp_path: Path):
@@ -163,8 +163,56 @@ def test_a_late_batch_joins_the_tables(tmp_path: Path):
     assert "ada" in summary
     assert "bo" in summary
     other = grade_batch(tmp_path / "late", TINY, Options(tmp_path / "out", seed=2, gradebook=""))
-    assert (other.earlier, other.outdated) == ([], 1)
+    assert (other.earlier, other.outdated) == ([], ["ada"])
     assert rows(tmp_path / "out") == {"bo": "3"}
+
+
+def test_the_command_names_who_is_from_earlier_batches(tmp_path: Path):
+    hand_in(tmp_path / "in", "ada", solved(RIGHT))
+    hand_in(tmp_path / "late", "bo", solved(RIGHT))
+    command = ["--assignment", "tiny", "--solutions", str(SOLUTIONS)]
+    command += ["--output", str(tmp_path / "out"), "--gradebook", ""]
+    CliRunner().invoke(app, ["grade", str(tmp_path / "in"), *command])
+    result = CliRunner().invoke(app, ["grade", str(tmp_path / "late"), *command])
+    words = " ".join(result.output.split())
+    assert "Of earlier batches 1 stand in the tables as well: ada." in words
+    result = CliRunner().invoke(app, ["grade", str(tmp_path / "late"), *command, "--seed", "9"])
+    assert "left out of the tables: ada, graded in earlier" in " ".join(result.output.split())
+
+
+def test_a_late_batch_leaves_alone_what_a_person_has_done(tmp_path: Path):
+    from nbgrader.api import Gradebook
+
+    hand_in(tmp_path / "in", "ada", solved(RIGHT))
+    hand_in(tmp_path / "late", "bo", solved(RIGHT))
+    run = grade_batch(tmp_path / "in", TINY, Options(tmp_path / "out"))
+    with Gradebook(run.gradebook) as book:
+        grade = book.find_grade("check_area", "tiny", "tiny", "ada")
+        grade.manual_score, grade.needs_manual_grade = 1.5, False
+        book.db.commit()
+    grade_batch(tmp_path / "late", TINY, Options(tmp_path / "out"))
+    with Gradebook(run.gradebook) as book:
+        grade = book.find_grade("check_area", "tiny", "tiny", "ada")
+        assert (grade.auto_score, grade.manual_score, grade.needs_manual_grade) == (2, 1.5, False)
+        assert book.find_submission("tiny", "bo").score == 6
+
+
+def test_a_regrade_of_one_batch_does_not_wait_for_another(tmp_path: Path):
+    hand_in(tmp_path / "in", "ada", solved(RIGHT))
+    for student in ("bo", "cy"):
+        hand_in(tmp_path / "late", student, solved(RIGHT))
+    options = Options(tmp_path / "out", gradebook="", processes=1)
+    for name in ("in", "late"):
+        grade_batch(tmp_path / name, TINY, options)
+    again = Options(tmp_path / "out", gradebook="", processes=1, regrade=True)
+
+    def stop(done, total, student):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        grade_batch(tmp_path / "late", TINY, again, stop)
+    assert grade_batch(tmp_path / "in", TINY, again).resumed == 0
+    assert grade_batch(tmp_path / "late", TINY, again).resumed == 1
 
 
 def test_a_persons_scores_outlive_a_renamed_exercise(tmp_path: Path, source: Path):
@@ -213,20 +261,47 @@ def test_the_solution_is_graded_first(tmp_path: Path, source: Path):
     grade_batch(tmp_path / "in", source, Options(tmp_path / "out", gradebook=""))
     change(source, "np.count_nonzero(mask)", "np.count_nonzero(mask) + 1")
     hand_in(tmp_path / "in", "ada", solved({}))
+    before = (tmp_path / "out" / "run.json").read_text()
     with pytest.raises(AssignmentError, match="the solution of area fails its own check"):
-        grade_batch(tmp_path / "in", source, Options(tmp_path / "out", gradebook=""))
+        grade_batch(tmp_path / "in", source, Options(tmp_path / "out", seed=5, gradebook=""))
     assert scores(tmp_path / "out") == {"ada": 6}
+    assert (tmp_path / "out" / "run.json").read_text() == before
+
+
+def test_a_notebook_of_another_name(tmp_path: Path, source: Path):
+    from nbgrader.api import Gradebook
+
+    hand_in(tmp_path / "in", "ada", solved(RIGHT))
+    run = grade_batch(tmp_path / "in", source, Options(tmp_path / "out"))
+    for suffix in (".py", ".ipynb"):
+        (source / f"tiny{suffix}").rename(source / f"little{suffix}")
+    pool._assignment.cache_clear()
+    grade_batch(tmp_path / "in", source, Options(tmp_path / "out"))
+    with Gradebook(run.gradebook) as book:
+        assert [n.name for n in book.find_assignment("tiny").notebooks] == ["little"]
+        assert book.find_submission("tiny", "ada").score == 6
+
+
+def test_a_worker_with_another_version_says_so(source: Path):
+    fingerprint = Assignment.load(source).fingerprint
+    job = pool.Job(source, 1, "bubblewrap", fingerprint)
+    assert job.assignment.fingerprint == fingerprint
+    change(source, "Three functions", "Some functions")  # prose
+    assert job.assignment.fingerprint == fingerprint
+    (source / "checks.py").write_text((source / "checks.py").read_text() + "\n# changed\n")
+    pool._assignment.cache_clear()
+    with pytest.raises(EngineError, match="of another version"):
+        assert job.assignment
+    changed = pool.Job(source, 1, "bubblewrap", Assignment.load(source).fingerprint)
+    assert changed.assignment  # read again where it lay in the cache
 
 
 @pytest.mark.parametrize(
     ("name", "old", "new", "words"),
     [
-        (
-            "checks.py",
-            "import",
-            "import not_there\nimport",
-            "checks.py cannot be run: Module",
-        ),
+        ("checks.py", "import", "import gone\nimport", "checks.py cannot be run: Module"),
+        ("wrong/area/size.py", "def ", "def (", "size.py, line"),
+        ("tiny.ipynb", '"cells"', "cells", "tiny.ipynb is no notebook"),
         ("tiny.py", "def area(mask):", "def area(mask:", "cell area"),
     ],
 )

@@ -106,6 +106,62 @@ def test_of_several_notebooks_a_zip_chooses_as_a_folder_does(tmp_path: Path, fil
         assert "there are several notebooks" in found.notes[0]
 
 
+def test_the_second_try_counts(tmp_path: Path):
+    for name in ("ada.ipynb", "ada-2.ipynb", "ada-10.ipynb"):
+        path = tmp_path / "in" / "ada" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(NOTEBOOK)
+    (found,) = find_submissions(tmp_path / "in", tiny())
+    assert found.origin == "ada/ada-10.ipynb"
+
+
+@pytest.mark.parametrize(
+    ("members", "origins"),
+    [
+        # What somebody hands in is in their own folder, whatever is written on it.
+        (["ada/tiny/tiny.ipynb", "bo/tiny/ada/tiny.ipynb"], {"ada": 0, "bo": 1}),
+        (["ada/tiny (1).ipynb", "bo/ada.ipynb"], {"ada": 0, "bo": 1}),
+        (["ada_1_2_tiny.ipynb", "bo_3_4_x\\ada_1_2_tiny.ipynb"], {"ada_1": 0, "bo_3_4_x": 1}),
+        (["ada/tiny_final.ipynb", "bo/tiny_final.ipynb"], {"ada": 0, "bo": 1}),
+        (["ada/work/tiny.ipynb", "bo/tiny.ipynb"], {"ada": 0, "bo": 1}),
+        (["all/ada/tiny.ipynb", "all/bo/x.ipynb"], {"ada": 0, "bo": 1}),
+        (["all/ada.ipynb", "all/bo.ipynb"], {"ada": 0, "bo": 1}),
+        # Two groups, each with its ada: two people.
+        (["1/ada/tiny/tiny.ipynb", "2/ada/tiny/tiny.ipynb"], {"1/ada": 0, "2/ada": 1}),
+        (
+            ["Bo_2_assignsubmission_file_/Ada_1_assignsubmission_file_/x.ipynb",
+             "Ada_1_assignsubmission_file_/x.ipynb"],
+            {"Bo_2": 0, "Ada_1": 1},
+        ),
+    ],
+)  # fmt: skip
+def test_nobody_takes_anothers_place_in_a_zip(tmp_path: Path, members, origins):
+    path = make_zip(tmp_path / "x.zip", dict.fromkeys(members, NOTEBOOK))
+    found = {s.student: s.origin for s in find_submissions(path, tiny())}
+    assert found == {s: members[k].replace("\\", "/") for s, k in origins.items()}
+
+
+def test_odd_names_and_notebooks_take_no_time(tmp_path: Path):
+    """Each of these once held the instructor's own process for minutes, or for ever."""
+    long = "ada/tiny" + "1" * 200 + "x.ipynb"
+    find_submissions(make_zip(tmp_path / "x.zip", {long: NOTEBOOK, "_" * 60_000: ""}), tiny())
+    heavy = json.dumps(solved(dict.fromkeys(RIGHT, "a\n" * 200_000)))
+    for k in range(20):
+        path = tmp_path / "in" / "ada" / f"tiny-{k}.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(heavy)
+    assert len(find_submissions(tmp_path / "in", tiny())) == 1
+
+
+def test_a_broken_zip_is_a_sentence(tmp_path: Path):
+    path = make_zip(tmp_path / "x.zip", {"ada.ipynb": NOTEBOOK})
+    data = path.read_bytes()
+    start = data.rindex(b"PK\x01\x02")
+    path.write_bytes(data[:start] + b"XX" + data[start + 2 :])
+    with pytest.raises(SubmissionsError, match="cannot be opened as a zip"):
+        find_submissions(path, tiny())
+
+
 def test_a_folder_a_student_with_moodles_names(tmp_path: Path):
     folder = tmp_path / "Ada Lovelace_4711_assignsubmission_file_"
     folder.mkdir()
