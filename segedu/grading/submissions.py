@@ -197,6 +197,7 @@ def _notebooks(folder: Path, assignment: Assignment) -> list[Path]:
     """Notebooks of a student's folder: an editor's own (.vscode) has none and is no student."""
     own = [*folder.glob("*.ipynb"), *folder.glob(f"{assignment.name}/*.ipynb")]
     deeper = [*folder.glob(f"*/{assignment.notebook}.ipynb")] if not own else []
+    deeper = deeper if len(deeper) == 1 else []  # several: a folder of students, not of one
     found = [path for path in (*own, *deeper) if not path.name.startswith(".")]
     return [path for path in found if path.parent == folder or not path.parent.is_symlink()]
 

@@ -106,6 +106,16 @@ def test_of_several_notebooks_a_zip_chooses_as_a_folder_does(tmp_path: Path, fil
         assert "there are several notebooks" in found.notes[0]
 
 
+def test_a_folder_of_students_is_no_student(tmp_path: Path):
+    for student in ("ada", "bo"):
+        path = tmp_path / "in" / "course" / student / "tiny.ipynb"
+        path.parent.mkdir(parents=True)
+        path.write_text(NOTEBOOK)
+    with pytest.raises(SubmissionsError, match="holds no submissions"):
+        find_submissions(tmp_path / "in", tiny())
+    assert names(tmp_path / "in" / "course") == ["ada", "bo"]
+
+
 def test_the_second_try_counts(tmp_path: Path):
     for name in ("ada.ipynb", "ada-2.ipynb", "ada-10.ipynb"):
         path = tmp_path / "in" / "ada" / name
