@@ -1,7 +1,7 @@
 """Iterative training of click networks: they learn from the clicks that their own mistakes ask for.
 
 K. Sofiiuk, I. Petrov, A. Konushin: "Reviving Iterative Training with Mask Guidance for Interactive
-Segmentation" (RITM), ICIP 2022, section 3.4; random clicks as in Xu et al., CVPR 2016.
+Segmentation" (RITM), ICIP 2022; random clicks as in Xu et al., CVPR 2016.
 
 The idea in three lines: each image begins with random clicks on the object and around it. Then, 0
 to 3 times, the network answers (without gradients), and a further click goes into the larger of its

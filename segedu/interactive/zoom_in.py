@@ -1,7 +1,7 @@
 """Zoom-In: from the second click on the method sees only the object, enlarged.
 
 K. Sofiiuk, I. Petrov, O. Barinova, A. Konushin: "f-BRS: Rethinking Backpropagating Refinement for
-Interactive Segmentation", CVPR 2020, section 4.3; part of RITM's predictor.
+Interactive Segmentation", CVPR 2020; part of RITM's predictor.
 
 The idea in three lines: the first click is answered on the whole image. Then the box around the
 mask and all positive clicks, 1.4 times as wide and high and at least 200 pixels, is cut out,
