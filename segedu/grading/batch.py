@@ -89,7 +89,6 @@ def grade_batch(
         url = f"sqlite:///{(options.output / 'gradebook.db').resolve()}"
     run.gradebook = url
     book = GradebookProcess(url, assignment, options.output) if url else None
-
     try:
         if pending:
             solution = own_solution(assignment)
@@ -110,8 +109,7 @@ def grade_batch(
         store.write_csv(everyone)
         write_pages(options.output, assignment, everyone)
         if book:
-            fresh = {s.key for s in pending}
-            _save_to(book, everyone, fresh, options.output)
+            _save_to(book, everyone, {s.key for s in pending}, options.output)
     finally:
         if book:
             book.close()
