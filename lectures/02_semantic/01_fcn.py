@@ -107,7 +107,7 @@ figure_grid(
 )
 
 # %% [markdown]
-# A pixel does not know what it belongs to. Its surroundings do: *context*. We need a function of many
+# Four pixels in ten, and three classes; trees and cars become road. A pixel does not know what it belongs to. Its surroundings do: *context*. We need a function of many
 # pixels, evaluated at every pixel. And we need a measure that is not content with roads and sky.
 
 # %% [markdown]
@@ -371,8 +371,8 @@ figure_grid([as_image(small[1][0]).repeat(3, 0).repeat(3, 1), *pictures],
             ["scene", *titles], columns=2, width=10)  # fmt: skip
 
 # %% [markdown]
-# Stride 32 alone tells the ground from what stands on it, and little else. pool4 adds the sky and where the houses end, pool3 the trees and most borders. (None of them
-# was trained to answer alone: each learned to mend the sum of the others.)
+# Stride 32 alone tells above from below, and little else, under names that another run may change: none of the three was trained to answer alone, each learned to
+# mend the sum of the others. pool4 adds the sky and where the houses end, pool3 the trees, the cars and most borders.
 #
 # ## What longer training gives, and where it fails
 #
@@ -441,11 +441,12 @@ figure_grid(
 # %% [markdown]
 # Name the reason for what goes wrong before you read on.
 #
-# 1. **Night.** The dark scenes are the worst: colour and edges go, and noise comes.
+# 1. **Light.** Two of the three are night scenes: colour and edges go, and noise comes. In the third, by day, the edges of shadows
+#    become cars.
 # 2. **Thin things** (poles, signs, far people) are narrower than the 8 pixels of the finest stream. No interpolation
 #    brings back what was never scored.
 # 3. **Borders are round.** The sum of tents is smooth; corners of buildings and roofs of cars are not.
-# 4. **Rare classes** get few pixels in the loss: trucks turn into buses or cars, part by part. A pixel's score knows nothing
+# 4. **Rare classes** get few pixels in the loss: trucks and buses turn into cars, part by part. A pixel's score knows nothing
 #    of its neighbour's label.
 #
 # 2 and 3 are for the decoders of the next notebook, 4 for larger context and the CRF of the one after.

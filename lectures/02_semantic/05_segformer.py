@@ -324,7 +324,7 @@ figure_grid([as_image(image), COLORS[predict(mine, as_image(image), "cpu")], COL
             legend=dict(zip(NAMES, COLORS, strict=False)))  # fmt: skip
 
 # %% [markdown]
-# More than sky and road: whatever is large and everywhere. What is small or rare needs more steps.
+# More than sky and road: most of what covers many pixels. What is small, thin or rare needs more steps.
 #
 # What longer training gives: the course's checkpoint, its score measured here again on test scenes, which neither
 # its weights nor the choice of the best checkpoint have seen.
@@ -458,7 +458,8 @@ for card in [c for c in CARDS if c["name"].endswith("-camvid")]:
 # %% tags=["nbval-ignore-output"]
 # As above.
 figure, axis = plt.subplots(figsize=(9, 4.4), layout="constrained")
-beside = {"DeepLab v3, four bottlenecks": (-60, -20), "FCN-16s": (7, -10)}  # or they would meet
+beside = {"DeepLab v3, four bottlenecks": (8, 4), "DeepLab v3+, six bottlenecks": (-40, 9),
+          "FCN-8s": (8, 0), "FCN-16s": (8, -9)}  # fmt: skip  # or they would meet
 for name, card, giga in rows:
     place = (giga, card["scores"]["miou"])
     axis.scatter(*place, s=70 * card["parameters"] / 1e6, color="#0072b2")

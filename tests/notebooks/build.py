@@ -20,6 +20,7 @@ import jupytext
 import nbformat
 import numpy as np
 from nbclient import NotebookClient
+from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
@@ -31,7 +32,8 @@ METADATA = {
 }
 SECONDS_AT_MOST = 600
 QUANTIZED_FROM = 40_000  # bytes of a PNG
-FLAT_COLORS = 64  # of the 256 are the picture's own most frequent ones, such as those of classes
+FLAT_COLORS = 64  # of the 256 at most are kept as they are, such as those of classes
+FLAT_PIXELS = 64  # that such a colour has at least
 
 
 def lecture_sources() -> list[Path]:
@@ -92,20 +94,34 @@ def smaller(png: str) -> str:
     if len(raw) < QUANTIZED_FROM:
         return png
     picture = Image.open(io.BytesIO(raw)).convert("RGB")
-    counts = sorted(picture.getcolors(picture.width * picture.height) or (), reverse=True)
-    flat = [channel for _, color in counts[:FLAT_COLORS] for channel in color]
-    cut = picture.quantize(256 - len(flat) // 3, method=Image.Quantize.MEDIANCUT).getpalette() or []
-    palette = Image.new("P", (1, 1))
-    palette.putpalette(flat + cut[: 768 - len(flat)])
-    index = np.array(picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG))
     pixels = np.asarray(picture)
-    for k, (_, color) in enumerate(counts[:FLAT_COLORS]):  # exactly: no dots in white or sky
-        index[(pixels == color).all(axis=-1)] = k
+    flat = flat_colors(pixels)
+    places = [(pixels == color).all(axis=-1) for color in flat]
+    rest = pixels[~np.any(places, axis=0)] if places else pixels.reshape(-1, 3)
+    few_of_rest = Image.fromarray(rest[None]) if len(rest) else picture
+    cut = few_of_rest.quantize(256 - len(flat), method=Image.Quantize.MEDIANCUT, kmeans=3)
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*flat.ravel().tolist(), *(cut.getpalette() or [])][:768])
+    index = np.array(picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG))
+    for k, place in enumerate(places):  # exactly: no dots in white or sky
+        index[place] = k
     few = Image.fromarray(index, "P")
     few.putpalette(palette.getpalette() or [])
     out = io.BytesIO()
     few.save(out, "PNG", optimize=True)
     return base64.b64encode(min(out.getvalue(), raw, key=len)).decode()
+
+
+def flat_colors(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Colours (n, 3) that cover much, first those of flat areas: all corners of 4 x 4 pixels."""
+    code = pixels.astype(np.int32) @ np.array([1 << 16, 1 << 8, 1], np.int32)
+    colors, count = np.unique(code, return_counts=True)
+    here = code[:-3, :-3]
+    same = (here == code[3:, :-3]) & (here == code[:-3, 3:]) & (here == code[3:, 3:])
+    flat = np.bincount(np.searchsorted(colors, here[same]), minlength=len(colors))
+    order = np.lexsort((-count, -flat))[:FLAT_COLORS]
+    kept = colors[order[count[order] >= FLAT_PIXELS]]
+    return np.stack([kept >> 16, kept >> 8 & 255, kept & 255], axis=1).astype(np.uint8)
 
 
 def build(source: Path) -> float:
