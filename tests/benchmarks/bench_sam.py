@@ -1,7 +1,7 @@
 """Segment Anything beside its authors' code, same weights: encoder, prompts, everything mode.
 
     python -m tests.benchmarks.bench_sam [encoder] [prompts] [everything] [--rounds 5]
-        [--points 32]
+        [--points 32] [--only-cuda]
 
 On the CPU: ViT-B at 1024 x 1024, 2 threads, float32; ratio = ours / theirs, the median over rounds
 in which both ran side by side. Everything mode, which includes the encoder, asks about
@@ -25,6 +25,7 @@ from torch import nn
 from segedu.backbones.vit import VIT_B
 from segedu.interactive import segment_everything
 from segedu.interactive.sam_network import SegmentAnything
+from tests.benchmarks.bench_semantic import assert_alike
 from tests.benchmarks.timing import interleaved_times, report, speedup
 from tests.interactive.test_sam import picture
 from tests.parity.helpers import TOLERANCE, random_images, reference
@@ -100,6 +101,7 @@ def on_cuda(ours: SegmentAnything, theirs: nn.Module, rounds: int) -> None:
     """Ours compiled against theirs eager, the encoder in bfloat16, batch 4."""
     images = random_images(4, 3, SIDE, SIDE).cuda().bfloat16()
     ours, theirs = ours.cuda().bfloat16(), theirs.cuda().bfloat16()
+    assert_alike("SAM", ours.encoder(images[:1]).float(), theirs.image_encoder(images[:1]).float())
     compiled = torch.compile(ours.encoder)
 
     def run(model: Callable[..., Any]) -> None:
@@ -133,8 +135,9 @@ def main() -> None:
     parser.add_argument("tasks", nargs="*", choices=[*kinds, []], help="all unless given")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--points", type=int, nargs="+", default=[32])
+    parser.add_argument("--only-cuda", action="store_true")
     options = parser.parse_args()
-    chosen = options.tasks or kinds
+    chosen = [] if options.only_cuda else options.tasks or kinds
     torch.set_num_threads(2)
     try:
         theirs = official_sam(VIT_B, SIDE)
@@ -151,7 +154,8 @@ def main() -> None:
         if "everything" in chosen:
             for points in options.points:
                 tasks |= everything(ours, theirs, points)
-        measure("SAM", tasks, options.rounds)
+        if tasks:
+            measure("SAM", tasks, options.rounds)
         if torch.cuda.is_available():
             on_cuda(ours, theirs, options.rounds)
 
