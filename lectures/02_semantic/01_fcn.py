@@ -412,7 +412,7 @@ figure_grid(
 )  # fmt: skip
 
 # %% [markdown]
-# In thin things: FCN-32s finds no sign at all, FCN-8s reaches an IoU of about a third; on the road the coarsest has nine tenths of the finest one's IoU.
+# In thin things: FCN-32s finds no sign at all, FCN-8s reaches an IoU of four tenths; on the road the coarsest has nine tenths of the finest one's IoU.
 
 # %% tags=["nbval-ignore-output"]
 # As above.
@@ -441,12 +441,12 @@ figure_grid(
 # %% [markdown]
 # Name the reason for what goes wrong before you read on.
 #
-# 1. **Light.** Two of the three are night scenes: colour and edges go, and noise comes. In the third, by day, the edges of shadows
-#    become cars.
+# 1. **Light.** The first scene is at night, the second at dusk: colour and edges go, and noise comes. In the third, by day, the edges of
+#    shadows become cars.
 # 2. **Thin things** (poles, signs, far people) are narrower than the 8 pixels of the finest stream. No interpolation
 #    brings back what was never scored.
 # 3. **Borders are round.** The sum of tents is smooth; corners of buildings and roofs of cars are not.
-# 4. **Rare classes** get few pixels in the loss: trucks and buses turn into cars, part by part. A pixel's score knows nothing
+# 4. **Rare classes** get few pixels in the loss: a van, which is a car by its label, turns into a bus in its middle. A pixel's score knows nothing
 #    of its neighbour's label.
 #
 # 2 and 3 are for the decoders of the next notebook, 4 for larger context and the CRF of the one after.

@@ -41,7 +41,7 @@ from segedu.semantic.metrics import ConfusionMatrix, boundary_f
 from segedu.semantic.predict import predict
 from segedu.semantic.unet import mirror
 from segedu.training import LiveCurves, find_recipe, train
-from segedu.weights.shipped import load_shipped, read_card
+from segedu.weights.shipped import load_shipped
 from segedu.widgets import upsampling
 
 # %%
@@ -359,7 +359,10 @@ figure_grid(
 # ## On scenes that none has seen
 #
 # With the shipped checkpoints, on test scenes. Beside mIoU: *boundary F*, the harmonic mean of two shares: of the predicted contour pixels that have a true one
-# of their class within 0.75 % of the diagonal (3 pixels here), and of the true ones that have a predicted one. It cares for what interpolation blurs. Mind the steps: not all were trained equally long.
+# of their class within 0.75 % of the diagonal (3 pixels here), and of the true ones that have a predicted one. It cares for what interpolation blurs.
+# All five were trained by the same recipe for the same 3000 steps.
+#
+# **Predict.** FCN-8s has no decoder that learns: it adds three maps of scores and interpolates. Will it be the last of the five?
 
 
 # %% tags=["nbval-ignore-output"]
@@ -374,16 +377,17 @@ def judge(model, dataset):
 
 
 longer = {}
-print(f"{'':20s}{'steps':>6s}{'mIoU':>7s}{'boundary F':>12s}{'pole':>7s}")
+print(f"{'':20s}{'mIoU':>7s}{'boundary F':>12s}{'pole':>7s}")
 for name in ("fcn8s", "segnet", "deconvnet", "unet", "stacked-hourglass"):
     longer[name] = load_shipped(f"{name}-scenes")
     scores, contour = judge(longer[name], scene_set)
-    steps, pole = read_card(f"{name}-scenes")["steps"], scores["iou"][NAMES.index("pole")]
-    print(f"{name:20s}{steps:6d}{scores['miou']:7.2f}{contour:12.2f}{pole:7.2f}")
+    pole = scores["iou"][NAMES.index("pole")]
+    print(f"{name:20s}{scores['miou']:7.2f}{contour:12.2f}{pole:7.2f}")
 
 # %% [markdown]
-# DeconvNet is last here. All that its decoder knows has passed through one small map, no features come across to help, and a thousand steps from random weights
-# are few for that. Its authors began with VGG's trained weights, then trained on single objects cut from their images before whole
+# It beats two of them. What comes *across* decides: to SegNet and DeconvNet nothing but places, to FCN-8s scores of two finer layers, to U-Net and the
+# hourglass features; and the scores stand in that order. DeconvNet is last: all that its decoder knows has passed through one small map, and 3000 steps from
+# random weights are few for that. Its authors began with VGG's trained weights, then trained on single objects cut from their images before whole
 # scenes, for days.
 
 # %% tags=["nbval-ignore-output"]
@@ -399,11 +403,12 @@ figure_grid(
 # %% [markdown]
 # **Where they fail, and why.**
 #
-# 1. *Speckle in large areas* (SegNet): a window's maximum stands somewhere, and unpooling puts the value there even where
-#    nothing is. The convolutions after it must smooth it out.
-# 2. *Texture taken for objects* (U-Net): the finest skip knows only 5 × 5 pixels. It brings sharp edges, those of
-#    shadows and windows too.
-# 3. *Large objects in patches* (both): at the bottom a pixel sees much, but not all. Larger context is the next notebook.
+# 1. *Speckle* (SegNet, DeconvNet): a window's maximum stands somewhere, and unpooling puts the value there even where
+#    nothing is. The convolutions after it must smooth it out; on people they do not.
+# 2. *Marks taken for objects* (U-Net, hourglass): their finest skips know a few pixels only. They bring sharp edges, and a dash of yellow paint
+#    on the road is a person.
+# 3. *Objects in patches* (all but the hourglass): the bus on the left is a truck along its rim. At the bottom a pixel sees much, but not all. Larger context is the next
+#    notebook.
 
 # %% [markdown]
 # ### A photograph

@@ -622,8 +622,8 @@ figure_grid([as_image(image), COLORS[predict(mine, as_image(image), "cpu")], COL
 #
 # ## What longer training gives
 #
-# All four DeepLabs are shipped, small. v2's and v3's stand on four bottlenecks and v3+'s on six, where the papers have ResNet-101's 33, and v1's on a narrow VGG-16. v1 and v2 were
-# trained for half as many steps. They are measured on test scenes that neither the weights nor the choice of the best checkpoint have seen.
+# All four DeepLabs are shipped, small. v2's and v3's stand on four bottlenecks and v3+'s on six, where the papers have ResNet-101's 33, and v1's on a narrow VGG-16. All were
+# trained for as many steps. They are measured on test scenes that neither the weights nor the choice of the best checkpoint have seen.
 #
 # **Predict.** Who draws poles best, and why?
 
@@ -647,8 +647,8 @@ for name in ("deeplab-v1", "deeplab-v2", "deeplab-v3", "deeplab-v3-plus"):
           f"pole {scores['iou'][NAMES.index('pole')]:.2f}")  # fmt: skip
 
 # %% [markdown]
-# v3+, the only one whose last word is spoken at stride 4. v1 finds none. With as many steps v2 finds some: by four rates instead of one, and residual blocks
-# instead of a plain VGG-16.
+# v3+, the only one whose last word is spoken at stride 4. v1 finds half as many as the others: one rate instead of four, a plain VGG-16 instead of residual
+# blocks. v2 and v3 are level: the same bottlenecks, the same stride. What v3 adds, the image mean and twice the parameters, buys nothing at this size.
 
 # %% tags=["nbval-ignore-output"]
 # As above.
@@ -656,6 +656,7 @@ figure_grid(
     [as_image(samples[3][0]), COLORS[samples[3][1].numpy()]]
     + [COLORS[answers[3]] for _, answers in versions.values()],
     ["scene", "truth", *versions], columns=2, width=11,
+    legend=dict(zip(NAMES, COLORS, strict=False)),
 )  # fmt: skip
 
 # %% tags=["nbval-ignore-output"]

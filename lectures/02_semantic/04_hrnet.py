@@ -422,7 +422,8 @@ for name, network in trained.items():
 #
 # The course ships checkpoints trained longer on larger scenes. (`hrnet-w18-scenes` bears its builder's name; its width is $C = 12$, as above, not 18.) Cards
 # say how they were trained. Scores are measured here again, on test scenes that neither the weights nor the choice of the best checkpoint have seen. Mind
-# the steps: HRNet was trained several times as long as its rivals here, so most of its lead may be due to that.
+# the steps: HRNet was trained twice as long as its rivals here. After as many (`segedu train hrnet-w18-scenes steps=3000`) it is level with the
+# hourglass, as it was above: mIoU 0.73 on the card's 300 scenes, boundary F 0.68, both as the hourglass's card has. The rest is patience.
 
 # %% tags=["nbval-ignore-output"]
 # Half-precision weights and convolutions round differently from machine to machine.

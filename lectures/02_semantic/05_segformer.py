@@ -370,8 +370,8 @@ for noise in (0.05, 0.1, 0.2):
     print(f"noise of {noise:.0%}: mIoU {score(model, noisy)['miou']:.2f}")
 
 # %% [markdown]
-# Half the size hurts more: a token is 4 pixels wide at any size, and things become smaller than that. The noise hurts most of all, so the
-# paper's finding is not a gift of the architecture alone: theirs was trained on far more, and more varied, images; ours never saw
+# Half the size hurts more: a token is 4 pixels wide at any size, and things become smaller than that. The noise of 10 % hurts as much, that of 20 % most of all, so
+# the paper's finding is not a gift of the architecture alone: theirs was trained on far more, and more varied, images; ours never saw
 # a noisy one.
 #
 # ### Where it fails
@@ -392,18 +392,18 @@ figure_grid(
 # %% [markdown]
 # Name the reason for each kind of error before you read on.
 #
-# 1. **Night.** Two of the three are dark: colours are nearly gone, noise is not, and the lit windows are what is seen best.
+# 1. **Night.** Two of the three are dark: colours are nearly gone, noise is not, and lamps become traffic lights and signs.
 # 2. **Thin and small things.** Logits exist at a quarter of the size; a pole of two pixels is half a token wide. Bilinear
 #    enlarging brings no detail back. FCN-8s had the same trouble at an eighth.
 # 3. **Staircases and soft borders.** Each token labels a 4 × 4 block, and the finest stage is the one that sees least.
 # 4. **Rare classes that look alike.** Attention over the whole scene helps when context tells them apart. A car, a bus
-#    and a truck stand on the same road: one van is painted as all three.
+#    and a truck stand on the same road: a van of the second scene ends as a bus and a truck.
 
 # %% [markdown]
 # ## All methods of this section, side by side
 #
-# Every network below is small, and was trained from random weights on the same scenes by the same recipe, but **not for the same number of steps**: the
-# table has them, and more steps count for as much as a better network. mIoU and boundary F are the cards', of 300 test scenes; parameters, multiply-adds
+# Every network below is small, and was trained from random weights on the same scenes by the same recipe for the same number of steps; only HRNet got
+# **twice as many**. mIoU and boundary F are the cards', of 300 test scenes; parameters, multiply-adds
 # and time are measured here, on one scene of 192 × 384.
 #
 # **Predict.** FCN-32s and U-Net have the same number of parameters here. Which of them needs more multiply-adds, and why?
@@ -457,13 +457,16 @@ for card in [c for c in CARDS if c["name"].endswith("-camvid")]:
 
 # %% tags=["nbval-ignore-output"]
 # As above.
-figure, axis = plt.subplots(figsize=(9, 4.4), layout="constrained")
-beside = {"DeepLab v3, four bottlenecks": (8, 4), "DeepLab v3+, six bottlenecks": (-40, 9),
-          "FCN-8s": (8, 0), "FCN-16s": (8, -9)}  # fmt: skip  # or they would meet
+figure, axis = plt.subplots(figsize=(9, 5), layout="constrained")
+beside = {"DeepLab v2, four bottlenecks": (-168, -4), "DeepLab v3, four bottlenecks": (-10, -16),
+          "DeepLab v3+, six bottlenecks": (8, 2), "FCN-16s": (-55, -6), "FCN-8s": (8, 2),
+          "DeepLab v1": (8, -8)}  # fmt: skip  # or they would meet
 for name, card, giga in rows:
     place = (giga, card["scores"]["miou"])
     axis.scatter(*place, s=70 * card["parameters"] / 1e6, color="#0072b2")
-    axis.annotate(name, place, xytext=beside.get(name, (8, -3)), textcoords="offset points")
+    longer = f", {card['steps']} steps" if card["steps"] > 3000 else ""
+    spot = beside.get(name, (8, -3))
+    axis.annotate(name + longer, place, xytext=spot, textcoords="offset points")
 axis.set(xscale="log", xlabel="G multiply-adds at 192 × 384", ylabel="mIoU on test scenes")
 axis.set_xticks([0.25, 0.5, 1, 2, 4], ["0.25", "0.5", "1", "2", "4"], minor=False)
 axis.set_xlim(0.2, 5.5)
