@@ -420,7 +420,8 @@ def test_keyboard_alone(lab: Lab) -> None:
         for key in ("Enter", "Shift+ArrowUp", "Enter", "Shift+ArrowRight", "Enter",
                     "Shift+ArrowDown", "Shift+ArrowLeft", "Enter"):  # fmt: skip
             page.keyboard.press(key)
-        assert len(notebook.wait_for_python("segmenter.prompts.contour.tolist()")) == 3
+        notebook.wait_for_python("segmenter.prompts.contour is not None")
+        assert notebook.python("len(segmenter.prompts.contour)") == 3
 
         page.keyboard.press("2")
         notebook.wait_for_python("segmenter.active == 'second'")
