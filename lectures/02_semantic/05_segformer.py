@@ -491,9 +491,9 @@ figure_grid([thumbnail, drawn, photos],
                     zip(CAMVID_CLASSES, CAMVID_PALETTE, strict=False)})  # fmt: skip
 
 # %% [markdown]
-# Neither has a class for it. "Car" and "road" would be fair guesses for a motorcycle and a floor, and the network of the drawn streets comes nearer to
-# them; the rest is made up, by each from the streets of its own training. To have seen photographs is of little use when they showed
-# other things. Attention sees the whole image, and still cannot say "something else".
+# Neither has a class for it. "Car" and "road" would be fair guesses for a motorcycle and a floor, and the network of the drawn streets
+# makes a car of the motorcycle and of half the floor; CamVid's has the floor and the back wheel. The rest is made up, by each from the streets of its own training. To have seen
+# photographs helps with light and grain, and not with things that they did not show. Attention sees the whole image, and still cannot say "something else".
 
 # %% [markdown]
 # ## Play
